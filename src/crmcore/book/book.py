@@ -1,0 +1,167 @@
+"""
+The policy book: what a team decides by, as one frozen value with a name, a version and a digest.
+
+Attributes follow the tables of the file: ``book.ownership.reclaim`` is ``[ownership.reclaim]``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from functools import cached_property
+from importlib.resources import files
+from os import PathLike
+from typing import Any, Final, Self
+
+import attrs
+
+from crmcore.book import calendars as calendar_tables
+from crmcore.book.checks import rhythm_findings
+from crmcore.calendars import BusinessCalendar
+from crmcore.calendars import zone as zone_of
+from crmcore.decisions.decision import Finding
+from crmcore.decisions.digest import digest
+from crmcore.decisions.frozen import FrozenMap
+from crmcore.errors import InvalidCalendar, MissingExtra
+from crmcore.files.toml import Reader
+from crmcore.ownership import settings as ownership_settings
+from crmcore.ownership.settings import Ownership
+
+__all__ = ["PolicyBook"]
+
+CONCEPTS: Final = (ownership_settings,)
+"""The concepts that bring tables, in the order in which a book is written."""
+STANDARD: Final = "standard"
+
+
+def _frozen(calendars: Mapping[str, BusinessCalendar]) -> Mapping[str, BusinessCalendar]:
+    return FrozenMap(calendars)
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class PolicyBook:
+    """
+    A set of policies with a date.
+
+    `zone` is for spans in d, w, mo; ``None``: the map's zone, else UTC. `version` defaults to the effective date, else
+    "unversioned". Two books are equal when every policy and calendar is, however the file wrote them.
+    """
+
+    name: str = "book"
+    effective: date | None = None
+    version: str = attrs.field()
+    zone: str | None = None
+    ownership: Ownership = attrs.field(factory=Ownership)
+    calendars: Mapping[str, BusinessCalendar] = attrs.field(default=FrozenMap({}), converter=_frozen)
+    _declared: Mapping[str, Any] = attrs.field(factory=dict, eq=False, repr=False)
+
+    @version.default
+    def _version(self) -> str:
+        return self.effective.isoformat() if self.effective else "unversioned"
+
+    @classmethod
+    def standard(cls, *, zone: str | None = None) -> Self:
+        """The book that the library ships; its limits are ours, the sources give none (docs/limits.md)."""
+        text = files("crmcore.book").joinpath("standard.toml").read_text(encoding="utf-8")
+        return cls.loads(text, path="the standard book", zone=zone)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str], *, zone: str | None = None) -> Self:
+        """
+        The book in a TOML file; `zone` is used where the file says none.
+
+        Raises `InvalidFile` with every fault: key path, value, problem and remedy.
+        """
+        return cls._read(Reader(path), zone)
+
+    @classmethod
+    def loads(cls, text: str, *, path: str = "book", zone: str | None = None) -> Self:
+        """The book in a TOML text; `path` names it in errors."""
+        return cls._read(Reader(path, text), zone)
+
+    @classmethod
+    def _read(cls, reader: Reader, default_zone: str | None) -> Self:
+        reader.schema()
+        said = _zone(reader)
+        zone = said or default_zone
+        head: dict[str, Any] = {"name": reader.text("name", "book"), "zone": said}
+        head["effective"] = reader.date("effective")
+        if (version := reader.text("version")) is not None:
+            head["version"] = version
+        label = cls(**head)
+        section = reader.table("calendars")
+        calendars = calendar_tables.read(section, zone or "UTC")
+        context = {"name": label.name, "version": label.version, "zone": zone, "calendars": calendars}
+        concepts = {c.NAME: c.read(reader.table(c.NAME), **context) for c in CONCEPTS}
+        reader.done()
+        declared = {name: reader.any("calendars")[name] for name in section.names()}
+        return cls(**head, calendars=calendars, declared=declared, **concepts)
+
+    def in_zone(self, zone: str) -> Self:
+        """The book with `zone` where it says none itself; the same book otherwise."""
+        if self.zone is not None:
+            return self
+        return self._read(Reader(self.name, data=self.data()), zone)
+
+    def until(self, end: datetime) -> Self:
+        """The same book, as long as it is in force: no `next_change_at` lies beyond `end`. Same digest."""
+        return attrs.evolve(self, **{c.NAME: getattr(self, c.NAME).until(end) for c in CONCEPTS})
+
+    def data(self, *, pin: bool = False) -> dict[str, Any]:
+        """The book as TOML data; `pin` writes imported holidays out as dates."""
+        head = {"schema": 1, "name": self.name, "version": self.version, "effective": self.effective, "zone": self.zone}
+        tables = {concept.NAME: concept.write(getattr(self, concept.NAME)) for concept in CONCEPTS}
+        calendars = {name: self._calendar(name, pin=pin) for name in self.calendars}
+        found = {**head, **{name: _filled(table) for name, table in tables.items()}, "calendars": calendars}
+        return {key: value for key, value in found.items() if value not in (None, {})}
+
+    def _calendar(self, name: str, *, pin: bool) -> dict[str, Any]:
+        if name in self._declared and not pin:
+            return dict(self._declared[name])
+        return calendar_tables.pinned(self.calendars[name])
+
+    def to_toml(self, *, pin: bool = False) -> str:
+        """The book as TOML; loading it gives an equal book with the same digest. Comments are not kept."""
+        try:
+            import tomli_w
+        except ImportError:
+            raise MissingExtra("tomli-w", "cli", "writing TOML") from None
+        return tomli_w.dumps(self.data(pin=pin))
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of all resolved policies, calendar dates included; name, version and date are left out."""
+        return digest("book", {concept.NAME: getattr(self, concept.NAME).canonical() for concept in CONCEPTS})
+
+    def check(self) -> tuple[Finding, ...]:
+        """
+        What is legal, yet hardly meant, within policies and across them (OWN-16).
+
+        The standard book leaves its zone to the map on purpose, so that is no finding there.
+        """
+        found = [finding for concept in CONCEPTS for finding in getattr(self, concept.NAME).check()]
+        found += rhythm_findings(self.ownership.reclaim)
+        return tuple(finding for finding in found if finding.key != "zone" or self.name != STANDARD)
+
+    @staticmethod
+    def schema() -> dict[str, Any]:
+        """The JSON Schema of a book file, for editors and form builders."""
+        from crmcore.book.schema import book_schema
+
+        return book_schema()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "digest"}
+
+
+def _zone(reader: Reader) -> str | None:
+    zone = reader.text("zone")
+    try:
+        return zone if zone is None else zone_of(zone).key
+    except InvalidCalendar as error:
+        reader.fault("zone", f"is not {error.expected}")
+        return None
+
+
+def _filled(table: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in table.items() if value}

@@ -1,0 +1,211 @@
+"""What the command line prints: tables for people, one JSON document for programs, CSV lists for a sales office."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final, TextIO
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from crmcore.cli.words import WORDS
+from crmcore.decisions.codes import ReasonCode
+from crmcore.decisions.decision import Decision
+from crmcore.decisions.render import clock_text, reason_text
+from crmcore.ownership.worklist import Item, WorkList, shown
+
+__all__ = ["print_day", "write_json", "write_lists"]
+
+ROWS: Final = 20
+WIDTH: Final = 120
+FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+LIMITS: Final = (ReasonCode.IDLE, ReasonCode.NO_DEAL)
+
+
+def write_json(document: Iterable[tuple[str, Any]], out: TextIO) -> None:
+    """One JSON document; lists that are iterators are written row by row, so that length costs no memory."""
+    ascii_only = (out.encoding or "ascii").lower().replace("-", "") not in {"utf8", "utf16", "utf32", "gb18030"}
+
+    def text(value: Any) -> str:
+        return json.dumps(value, ensure_ascii=ascii_only, allow_nan=False)
+
+    lead = "{"
+    for key, value in document:
+        out.write(f"{lead}\n  {text(key)}: ")
+        if isinstance(value, Iterator):
+            _write_rows(value, text, out)
+        else:
+            out.write(text(value))
+        lead = ","
+    out.write("\n}\n")
+
+
+def _write_rows(rows: Iterator[Any], text: Any, out: TextIO) -> None:
+    lead = "["
+    for row in rows:
+        out.write(f"{lead}\n    {text(row)}")
+        lead = ","
+    out.write("[]" if lead == "[" else "\n  ]")
+
+
+def console(out: TextIO) -> Console:
+    """A console of the terminal's width; wide enough for tables where there is none."""
+    return Console(file=out, highlight=False, width=None if out.isatty() else WIDTH)
+
+
+# --- the day ---
+
+
+def print_day(work: WorkList, lang: str, out: TextIO) -> None:
+    """The work list as tables, the first rows of each."""
+    words, screen = WORDS[lang], console(out)
+    screen.print(words["title"].format(at=clock_text(work.as_of, work.zone), zone=work.zone), style="bold")
+    policy = work.policy
+    screen.print(Text(words["policy"].format(name=policy.name, version=policy.version, digest=policy.digest[:12])))
+    screen.print(words["counts"].format(**work.counts))
+    screen.print(words["outcomes"].format(**work.counts))
+    capped = [load for load in work.owners if load.over_by is not None]
+    if capped:
+        over = sum(bool(load.over_by) for load in capped)
+        screen.print(words["over"].format(over=over, owners=len(work.owners)))
+    for name, heads, rows, total in _tables(work, lang):
+        if total:
+            screen.print(_table(words, name, heads, rows, total))
+    if not (work.reclaim or work.remind or work.due_today):
+        screen.print(words["nothing"])
+    for note in work.notes:
+        screen.print(Text(f"{words['notes']}: {note}"))
+
+
+def _tables(work: WorkList, lang: str) -> Iterator[tuple[str, tuple[str, ...], Iterable[Sequence[Any]], int]]:
+    def listed(items: tuple[Item, ...]) -> Iterator[Sequence[Any]]:
+        return ([item.id, *_who(item), _deadline(item, work), why(item.decision, lang, work)] for item in items[:ROWS])
+
+    heads = ("id", "owner", "customer", "deadline", "why")
+    yield "reclaim", heads, listed(work.reclaim), len(work.reclaim)
+    steps = ([item.decision.step, *row] for item, row in zip(work.remind, listed(work.remind), strict=False))
+    yield "remind", ("step", *heads), steps, len(work.remind)
+    then = WORDS_OF_OUTCOME[lang]
+    due = ([key, clock_text(at, work.zone), then[outcome]] for key, at, outcome in work.due_today[:ROWS])
+    yield "due_today", ("id", "at", "outcome"), due, len(work.due_today)
+    groups = ([", ".join(facts), len(items), _ids(items)] for facts, items in list(work.needs_data.items())[:ROWS])
+    yield "needs_data", ("missing", "count", "ids"), groups, len(work.needs_data)
+    loads = ([shown(o.owner), o.open, o.cap, o.over_by, o.after_reclaim] for o in _fullest(work)[:ROWS])
+    yield "owners", ("owner", "open", "cap", "over_by", "after_reclaim"), loads, len(work.owners)
+
+
+def _fullest(work: WorkList) -> list[Any]:
+    return sorted(work.owners, key=lambda load: (-(load.over_by or 0), -load.open))
+
+
+WORDS_OF_OUTCOME: Final = {
+    "en": {"keep": "keep", "remind": "remind", "reclaim": "reclaim", "needs_data": "needs data"},
+    "zh": {"keep": "保留", "remind": "提醒", "reclaim": "回收", "needs_data": "缺少数据"},
+}
+
+
+def _who(item: Item) -> tuple[Any, Any]:
+    return shown(item.facts["owner"]), shown(item.facts.get("customer"))
+
+
+def _deadline(item: Item, work: WorkList) -> str:
+    return clock_text(item.decision.deadline, work.zone) if item.decision.deadline else ""
+
+
+def why(decision: Decision, lang: str, work: WorkList) -> str:
+    """The condition behind the decision's rule, in words."""
+    of_rule = (r for r in decision.reasons if r.rule == decision.rule and r.code in LIMITS)
+    return next((reason_text(reason, lang, work.zone, brief=True) for reason in of_rule), "")
+
+
+def _ids(items: Sequence[Any]) -> str:
+    ids = ", ".join(str(item["id"]) for item in items[:5])
+    return f"{ids} …" if len(items) > 5 else ids  # noqa: PLR2004 - as many as are shown
+
+
+def _table(words: Any, name: str, heads: Sequence[str], rows: Iterable[Sequence[Any]], total: int) -> Table:
+    caption = words["more"].format(count=total - ROWS) if total > ROWS else None
+    table = Table(title=f"{words[name]} ({total})", title_justify="left", caption=caption, box=box.SIMPLE_HEAD)
+    for head in heads:
+        table.add_column(words[head], overflow="fold", justify="right" if head in NUMBERS else "left")
+    for row in rows:
+        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+    return table
+
+
+NUMBERS: Final = ("step", "count", "open", "cap", "over_by", "after_reclaim")
+
+
+# --- one list per owner ---
+
+HEADS: Final = ("list", "step", "id", "customer", "value", "manager", "deadline", "rule", "why")
+
+
+def write_lists(work: WorkList, lang: str, folder: Path) -> int:
+    """
+    One CSV file per owner in `folder`, UTF-8 with a byte order mark for Excel; how many were written.
+
+    Every file is complete before the first takes its place, so that a failure leaves the folder as it was.
+    """
+    rows: dict[str, list[list[Any]]] = {}
+    for owner, row in _list_rows(work, lang):
+        rows.setdefault(str(owner), []).append(row)
+    folder.mkdir(parents=True, exist_ok=True)
+    names = _file_names(rows)
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        for owner, lines in rows.items():
+            _write_list(Path(scratch) / names[owner], [WORDS[lang][head] for head in HEADS], lines)
+        for name in names.values():
+            shutil.move(Path(scratch) / name, folder / name)
+    return len(rows)
+
+
+def _list_rows(work: WorkList, lang: str) -> Iterator[tuple[Any, list[Any]]]:
+    for name, items in (("reclaim", work.reclaim), ("remind", work.remind)):
+        for item in items:
+            facts, decision = item.facts, item.decision
+            due = [_deadline(item, work), decision.rule, why(decision, lang, work)]
+            yield shown(facts["owner"]), [WORDS[lang][name], decision.step or "", *_shown(facts), *due]
+    for missing, group in work.needs_data.items():
+        for facts in group:
+            row = [WORDS[lang]["needs_data"], "", *_shown(facts), "", "", ", ".join(missing)]
+            yield shown(facts["owner"]), row
+
+
+def _shown(facts: Any) -> list[Any]:
+    return [shown(facts.get(key)) for key in ("id", "customer", "value", "manager")]
+
+
+def _write_list(path: Path, heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    with path.open("w", encoding="utf-8-sig", newline="") as out:
+        writer = csv.writer(out)
+        writer.writerow(heads)
+        writer.writerows([_cell(value) for value in row] for row in rows)
+
+
+def _cell(value: Any) -> Any:
+    """A cell that a spreadsheet takes for text, not for a formula."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+
+
+def _file_names(owners: Iterable[str]) -> dict[str, str]:
+    """A file name per owner, without what file systems refuse, none twice whatever the case."""
+    names: dict[str, str] = {}
+    taken: set[str] = set()
+    for owner in owners:
+        stem = re.sub(r'[\x00-\x1f<>:"/\\|?*]+', "_", owner).strip(" .")[:80] or "_"
+        name, number = stem, 1
+        while name.casefold() in taken:
+            number += 1
+            name = f"{stem} ({number})"
+        taken.add(name.casefold())
+        names[owner] = f"{name}.csv"
+    return names

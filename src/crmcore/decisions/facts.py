@@ -1,0 +1,70 @@
+"""Facts are any object with the named attributes, or any mapping with the named keys; they are read, never copied."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import Enum
+from operator import attrgetter, itemgetter
+from typing import Any, Final, Literal
+
+from crmcore.errors import MissingFact
+
+__all__ = ["UNKNOWN", "FactReader", "Unknown"]
+
+
+class Unknown(Enum):
+    """The type of `UNKNOWN`; an enum, so that it pickles, compares by identity and narrows."""
+
+    UNKNOWN = "unknown"
+
+    def __repr__(self) -> str:
+        return "UNKNOWN"
+
+
+UNKNOWN: Final[Literal[Unknown.UNKNOWN]] = Unknown.UNKNOWN
+"""We do not know (a fact's value); ``None`` says there was none."""
+
+
+class FactReader:
+    """Reads `facts`, in order, from objects and mappings that call them by the host's `names`."""
+
+    __slots__ = ("_by_attribute", "_by_key", "facts", "hosts")
+
+    def __init__(self, facts: tuple[str, ...], names: Mapping[str, str]) -> None:
+        self.facts = facts
+        self.hosts = tuple(names.get(fact, fact) for fact in facts)
+        self._by_attribute: Callable[[Any], tuple[Any, ...]] = attrgetter(*self.hosts)
+        self._by_key: Callable[[Any], tuple[Any, ...]] = itemgetter(*self.hosts)
+
+    def __call__(self, source: object) -> tuple[Any, ...]:
+        """The values in the order of `facts`; raises `MissingFact` for the first that the source lacks."""
+        try:
+            return self._by_key(source) if type(source) is dict else self._by_attribute(source)
+        except (AttributeError, KeyError):
+            if isinstance(source, Mapping):
+                return tuple(self._one(source, fact, host) for fact, host in zip(self.facts, self.hosts, strict=True))
+            raise self._missing(source) from None
+
+    @staticmethod
+    def _one(source: Mapping[str, Any], fact: str, host: str) -> object:
+        try:
+            return source[host]
+        except KeyError:
+            raise MissingFact(fact, host, "the mapping") from None
+
+    def _missing(self, source: object) -> Exception:
+        for fact, host in zip(self.facts, self.hosts, strict=True):
+            try:
+                attrgetter(host)(source)
+            except AttributeError as error:
+                # A property that fails inside itself is the host's error, not a missing fact.
+                return MissingFact(fact, host, type(source).__name__) if error.obj is source else error
+        msg = f"{type(source).__name__} lost an attribute while it was read"
+        return AttributeError(msg)
+
+
+def optional_flag(source: object, host: str) -> bool:
+    """A flag that may be absent: absent and ``None`` are false."""
+    if isinstance(source, Mapping):
+        return bool(source.get(host))
+    return bool(getattr(source, host, None))

@@ -1,0 +1,138 @@
+"""The job behind `crmcore day` and `crmcore explain`: a book and an export in, a work list or a decision out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from itertools import chain
+from typing import Any, Final
+
+import attrs
+
+from crmcore.decisions.decision import Decision
+from crmcore.files import FactSpec, Map, Records
+from crmcore.ownership.policy import CapPolicy, ReclaimPolicy
+from crmcore.ownership.values import Status
+from crmcore.ownership.worklist import WorkList, work_list
+
+__all__ = ["NOTES", "Applied", "Export", "applied", "day", "explain", "facts"]
+
+SHOWN: Final = (FactSpec("manager"), FactSpec("customer"), FactSpec("value", "money"))
+DATED: Final = (FactSpec("registered_at", "instant"), FactSpec("closed_at", "instant"))
+JUDGED: Final = (
+    FactSpec("id", "id", required=True),
+    FactSpec("owner", required=True),
+    FactSpec("status", "code", required=True, codes=tuple(status.value for status in Status)),
+    FactSpec("assigned_at", "instant", required=True),
+    FactSpec("last_contact_at", "instant"),
+    FactSpec("contact_unknown", "flag"),
+    FactSpec("grade", "code"),
+    FactSpec("appointment_at", "instant"),
+    FactSpec("frozen_until", "protection"),
+)
+
+NOTES: Final[Mapping[str, Mapping[str, str]]] = {
+    "en": {
+        "idle": "idle (OWN-1) is not judged: the map names no column for last_contact_at",
+        "grade": "no column for grade: every prospect has the default idle limit",
+        "grade_unknown": "no column for grade and no default in idle: every limit has to agree",
+        "protection": "no column for {fact}: counted as no such protection",
+        "appointment": "no column for appointment_at: no appointment moves a deadline",
+        "zone": "the book says no zone: days are counted in the map's, {zone}",
+        "absent": "{fact}: the file has none of the columns {columns}",
+        "skipped": "{count} rows were skipped because of faults",
+        "nothing": "neither idle nor no_deal is judged: nothing is reclaimed",
+    },
+    "zh": {
+        "idle": "未判断闲置（OWN-1）：映射没有为 last_contact_at 指定列",
+        "grade": "没有 grade 列：全部潜在客户采用默认闲置期限",
+        "grade_unknown": "没有 grade 列且 idle 无 default：各期限结论一致时才有结论",
+        "protection": "没有 {fact} 列：按无此保护处理",
+        "appointment": "没有 appointment_at 列：预约不推迟到期",
+        "zone": "策略未写明时区：按映射的时区 {zone} 计算天数",
+        "absent": "{fact}：文件中没有以下任何一列：{columns}",
+        "skipped": "有 {count} 行因错误被跳过",
+        "nothing": "闲置与未成交均未判断：不会回收任何客户",
+    },
+}
+"""What was not judged and why, by language; what a work list carries as its notes."""
+
+
+def facts(policy: ReclaimPolicy) -> tuple[FactSpec, ...]:
+    """The facts that a file may have for this policy: the fixed ones, and the protections that the book lists."""
+    protections = tuple(FactSpec(f"{name}_until", "protection") for name in policy.protected_by)
+    return (*JUDGED, *protections, *SHOWN, *DATED)
+
+
+class Export:
+    """The prospects of a file, read through its map; the header has been read when this is made."""
+
+    def __init__(self, columns: Map, records: Records) -> None:
+        self.columns, self.records = columns, records
+        self._batches = records.batches()
+
+    def prospects(self) -> Iterator[Mapping[str, Any]]:
+        """Each prospect once; the faults are raised after the last."""
+        return chain.from_iterable(self._batches)
+
+
+@attrs.frozen
+class Applied:
+    """A policy as it can be judged on an export, and the notes on what cannot."""
+
+    policy: ReclaimPolicy
+    notes: tuple[tuple[str, Mapping[str, Any]], ...]
+
+    def texts(self, lang: str) -> tuple[str, ...]:
+        """The notes in words."""
+        return tuple(NOTES[lang][code].format(**values) for code, values in self.notes)
+
+
+def applied(policy: ReclaimPolicy, export: Export, *, said_zone: bool) -> Applied:
+    """What of the policy this export lets us judge: without a column for the last contact, idle is off."""
+    lacking, absent = set(export.records.unmapped), export.records.absent
+    notes = list(_notes(policy, lacking, export.columns, said_zone=said_zone))
+    notes += [("absent", {"fact": fact, "columns": ", ".join(names)}) for fact, names in sorted(absent.items())]
+    if policy.idle is not None and "last_contact_at" in lacking:
+        policy = attrs.evolve(policy, idle=None)
+        if policy.no_deal is None:
+            notes.append(("nothing", {}))
+    return Applied(policy, tuple(notes))
+
+
+def _notes(
+    policy: ReclaimPolicy, lacking: set[str], columns: Map, *, said_zone: bool
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    if policy.idle is not None and "last_contact_at" in lacking:
+        yield "idle", {}
+    elif isinstance(policy.idle, Mapping) and "grade" in lacking:
+        yield ("grade" if "default" in policy.idle else "grade_unknown"), {}
+    for name in policy.protected_by:
+        if f"{name}_until" in lacking:
+            yield "protection", {"fact": f"{name}_until"}
+    if policy.appointment is not None and "appointment_at" in lacking:
+        yield "appointment", {}
+    if not said_zone and any(span.needs == "zone" for _, span in policy.spans()):
+        yield "zone", {"zone": columns.zone.key}
+
+
+def day(applied: Applied, cap: CapPolicy, export: Export, *, now: datetime, lang: str) -> WorkList:
+    """
+    The work list of an export at `now`.
+
+    Raises `InvalidFile` when the last row has been read, if any was faulty and none may be skipped.
+    """
+    work = work_list(
+        export.prospects(), policy=applied.policy, cap=cap, now=now, zone=export.columns.zone, notes=applied.texts(lang)
+    )
+    skipped = export.records.skipped
+    if not skipped:
+        return work
+    note = NOTES[lang]["skipped"].format(count=skipped)
+    return attrs.evolve(work, counts={**work.counts, "skipped": skipped}, notes=(*work.notes, note))
+
+
+def explain(applied: Applied, export: Export, key: str, *, now: datetime) -> Decision | None:
+    """The decision on the prospect with the id `key`; None where the export has no such prospect."""
+    found = [prospect for prospect in export.prospects() if prospect["id"] == key]
+    return applied.policy.decide(found[0], now=now) if found else None
