@@ -28,6 +28,7 @@ __all__ = ["day"]
 DATES = ("assigned_at", "last_contact_at", "frozen_until", "contract_until", "quote_until")
 HEADER = ("id", "customer", "owner", "status", "grade", *DATES)
 TARGET, GIGABYTE = 3.0, 1.0
+LARGE, SMALL = 1_000_000, 50_000
 MAP = """\
 schema = 1
 [time]
@@ -67,32 +68,32 @@ MAIN = "from crmcore.cli import main; main()"
 
 def day(*, quick: bool) -> Iterator[Row]:
     """Memory first, while this process is small; then the time, in this process and with the collector on."""
-    rows, pairs = (50_000, 7) if quick else (1_000_000, 3)
     for zone in (ZONE, "UTC"):
         with TemporaryDirectory() as folder:
-            files = _Files(Path(folder), zone, rows)
-            yield from _day(files, f"{rows:,} rows, {zone}", pairs, warm=quick)
+            files = _Files(Path(folder), zone, SMALL if quick else LARGE)
+            yield from _targets(files, with_json=zone == ZONE, pairs=7 if quick else 2, warm=quick)
+    with TemporaryDirectory() as folder:
+        yield from _parts(_Files(Path(folder), ZONE, SMALL))
 
 
-def _day(files: _Files, size: str, pairs: int, *, warm: bool) -> Iterator[Row]:
-    usual = files.zone.key == ZONE
-    forms: list[tuple[str, Callable[[], object], list[str]]] = [
-        ("text", files.text, []),
-        ("--json", files.json, ["--json"]),
-    ]
-    for form, _, options in forms if usual else []:
-        yield Row("day", f"memory, {form}, {size}", (files.memory(options),), GIGABYTE, " GB")
-    for form, ours, _ in forms if usual else forms[:1]:
+def _targets(files: _Files, *, with_json: bool, pairs: int, warm: bool) -> Iterator[Row]:
+    size = f"{files.rows:,} rows, {files.zone.key}"
+    forms: list[tuple[str, Callable[[], object], list[str]]] = [("text", files.text, [])]
+    if with_json:
+        forms.append(("--json", files.json, ["--json"]))
+        for form, _, options in forms:
+            yield Row("day", f"memory, {form}, {size}", (files.memory(options),), GIGABYTE, " GB")
+    for form, ours, _ in forms:
         ratios = compared(ours, files.bare, pairs=pairs, collecting=True, warm=warm)
         yield Row("day", f"crmcore day, {form}, {size}", ratios, TARGET)
-    if usual:
-        document = list(files.document())
-        ratios = compared(files.json, partial(files.bare_and, document), pairs=pairs, collecting=True, warm=warm)
-        yield Row("day", f"--json, beside a loop that encodes the same document too, {size}", ratios)
-        del document
+
+
+def _parts(files: _Files) -> Iterator[Row]:
+    size = f"{files.rows:,} rows, {files.zone.key}"
     for part, ours in (("reading", files.read), ("reading and deciding", files.work)):
-        ratios = compared(ours, files.bare, pairs=pairs, collecting=True, warm=warm)
-        yield Row("day", f"of it, {part}, {size}", ratios)
+        yield Row("day", f"of it, {part}, {size}", compared(ours, files.bare, pairs=7, collecting=True))
+    ratios = compared(files.json, partial(files.bare_and, list(files.document())), pairs=7, collecting=True)
+    yield Row("day", f"--json, beside a loop that encodes the same document too, {size}", ratios)
 
 
 class _Files:

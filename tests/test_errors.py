@@ -25,11 +25,9 @@ EXAMPLES: dict[CrmcoreError, str] = {
     errors.InvalidFact("status", "x", "one of open, won"): "status is 'x'; expected one of open, won",
     errors.InvalidFact("status", "x", "one of open, won", "p1"): "status of 'p1' is 'x'; expected one of open, won",
     errors.InvalidSpan("30m", "say min or mo"): "'30m' is no span: say min or mo",
-    errors.SpanNeeds("5wd", "calendar"): (
-        "'5wd' needs a calendar; give calendar=…, or use a unit that needs none (h, min)"
-    ),
+    errors.SpanNeeds("5wd", "calendar"): "'5wd' needs a calendar; give calendar=…, or write it in d, w or mo",
     errors.SpanNeeds("5wd", "calendar", "idle"): (
-        "idle = '5wd' needs a calendar; give calendar=…, or use a unit that needs none (h, min)"
+        "idle = '5wd' needs a calendar; give calendar=…, or write it in d, w or mo"
     ),
     errors.InvalidCalendar("week.mon[0]", "9-17", "a window"): "week.mon[0]: '9-17' is not a window",
     errors.InvalidMoney(1.5, "a Decimal"): "1.5 is not a Decimal",

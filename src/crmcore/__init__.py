@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from crmcore import calendars as calendars
     from crmcore import decisions as decisions
     from crmcore import errors as errors
+    from crmcore import files as files
     from crmcore import money as money
     from crmcore import ownership as ownership
     from crmcore import rules as rules
@@ -51,7 +52,7 @@ _HOMES = {
     "Reason": "decisions",
     "Span": "calendars",
 }
-_MODULES = frozenset({"book", "calendars", "decisions", "errors", "money", "ownership", "rules", "testing"})
+_MODULES = frozenset({"book", "calendars", "decisions", "errors", "files", "money", "ownership", "rules", "testing"})
 
 
 def __dir__() -> list[str]:

@@ -58,7 +58,7 @@ class InvalidInput(CrmcoreError, ValueError):
 
 @attrs.define
 class NaiveDatetime(InvalidInput):
-    """An instant without an offset, refused at the door (DESIGN: instants are aware)."""
+    """An instant without an offset, refused at the door."""
 
     name: str
     value: object
@@ -119,7 +119,8 @@ class SpanNeeds(InvalidInput):
 
     def __str__(self) -> str:
         where = f"{self.key} = {self.span!r}" if self.key else repr(self.span)
-        return f"{where} needs a {self.needs}; give {self.needs}=…, or use a unit that needs none (h, min)"
+        instead = "d, w or mo" if self.needs == "calendar" else "h or min"
+        return f"{where} needs a {self.needs}; give {self.needs}=…, or write it in {instead}"
 
 
 @attrs.define

@@ -82,9 +82,8 @@ class PolicyBook:
     @classmethod
     def _read(cls, reader: Reader, default_zone: str | None) -> Self:
         reader.schema()
-        said = _zone(reader)
-        zone = said or default_zone
-        head: dict[str, Any] = {"name": reader.text("name", "book"), "zone": said}
+        zone = _zone(reader) or default_zone
+        head: dict[str, Any] = {"name": reader.text("name", "book"), "zone": zone}
         head["effective"] = reader.date("effective")
         if (version := reader.text("version")) is not None:
             head["version"] = version
@@ -109,16 +108,18 @@ class PolicyBook:
 
     def data(self, *, pin: bool = False) -> dict[str, Any]:
         """The book as TOML data; `pin` writes imported holidays out as dates."""
-        head = {"schema": 1, "name": self.name, "version": self.version, "effective": self.effective, "zone": self.zone}
-        tables = {concept.NAME: concept.write(getattr(self, concept.NAME)) for concept in CONCEPTS}
-        calendars = {name: self._calendar(name, pin=pin) for name in self.calendars}
-        found = {**head, **{name: _filled(table) for name, table in tables.items()}, "calendars": calendars}
+        parts = [(concept, getattr(self, concept.NAME)) for concept in CONCEPTS]
+        said = next((zone for concept, part in parts if (zone := concept.zone(part))), None)
+        head = {"schema": 1, "name": self.name, "version": self.version, "effective": self.effective}
+        tables = {concept.NAME: _filled(concept.write(part)) for concept, part in parts}
+        used = {name: calendar for concept, part in parts for name, calendar in concept.calendars(part).items()}
+        used |= self.calendars
+        calendars = {name: self._table(name, calendar, pin=pin) for name, calendar in used.items()}
+        found = {**head, "zone": self.zone or said, **tables, "calendars": calendars}
         return {key: value for key, value in found.items() if value not in (None, {})}
 
-    def _calendar(self, name: str, *, pin: bool) -> dict[str, Any]:
-        if name in self._declared and not pin:
-            return dict(self._declared[name])
-        return calendar_tables.pinned(self.calendars[name])
+    def _table(self, name: str, calendar: BusinessCalendar, *, pin: bool) -> dict[str, Any]:
+        return dict(self._declared[name]) if name in self._declared and not pin else calendar_tables.pinned(calendar)
 
     def to_toml(self, *, pin: bool = False) -> str:
         """The book as TOML; loading it gives an equal book with the same digest. Comments are not kept."""

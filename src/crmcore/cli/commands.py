@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -24,6 +25,9 @@ FAIL_ON: Final = ("reclaim", "needs_data", "findings")
 @click.version_option(package_name="crmcore")
 def crmcore() -> None:
     """CRM policies on an export: which prospects go back to the pool, which soon will, and why."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a name that the terminal cannot show is no reason to stop
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _export(command: Any) -> Any:
@@ -108,7 +112,7 @@ def _fail(fail_on: tuple[str, ...], counts: Any) -> None:
 
 @crmcore.group()
 def policy() -> None:
-    """Policy books: show, check, pin."""
+    """Policy books: show, check, schema, pin."""
 
 
 def _book(path: str | None) -> PolicyBook:

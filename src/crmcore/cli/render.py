@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import json
 import re
-import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any, Final, TextIO
 
@@ -25,7 +26,7 @@ from crmcore.ownership.worklist import Item, WorkList, shown
 __all__ = ["print_day", "write_json", "write_lists"]
 
 ROWS: Final = 20
-WIDTH: Final = 120
+WIDTH: Final = 132
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 LIMITS: Final = (ReasonCode.IDLE, ReasonCode.NO_DEAL)
 
@@ -56,9 +57,16 @@ def _write_rows(rows: Iterator[Any], text: Any, out: TextIO) -> None:
     out.write("[]" if lead == "[" else "\n  ]")
 
 
-def console(out: TextIO) -> Console:
-    """A console of the terminal's width; wide enough for tables where there is none."""
-    return Console(file=out, highlight=False, width=None if out.isatty() else WIDTH)
+@contextmanager
+def console(out: TextIO) -> Iterator[Console]:
+    """A console of the terminal's width; elsewhere wide enough for tables, without blanks at the ends of lines."""
+    if out.isatty():
+        yield Console(file=out, highlight=False)
+        return
+    page = TextIOWrapper(BytesIO(), encoding=out.encoding or "utf-8", errors="backslashreplace", write_through=True)
+    yield Console(file=page, highlight=False, width=WIDTH)  # the encoding decides which lines tables are drawn with
+    page.seek(0)
+    out.writelines(f"{line.rstrip()}\n" for line in page)
 
 
 # --- the day ---
@@ -66,7 +74,12 @@ def console(out: TextIO) -> Console:
 
 def print_day(work: WorkList, lang: str, out: TextIO) -> None:
     """The work list as tables, the first rows of each."""
-    words, screen = WORDS[lang], console(out)
+    with console(out) as screen:
+        _print_day(work, lang, screen)
+
+
+def _print_day(work: WorkList, lang: str, screen: Console) -> None:
+    words = WORDS[lang]
     screen.print(words["title"].format(at=clock_text(work.as_of, work.zone), zone=work.zone), style="bold")
     policy = work.policy
     screen.print(Text(words["policy"].format(name=policy.name, version=policy.version, digest=policy.digest[:12])))
@@ -78,7 +91,8 @@ def print_day(work: WorkList, lang: str, out: TextIO) -> None:
         screen.print(words["over"].format(over=over, owners=len(work.owners)))
     for name, heads, rows, total in _tables(work, lang):
         if total:
-            screen.print(_table(words, name, heads, rows, total))
+            screen.print(f"\n{words[name]} ({total})", style="bold")
+            screen.print(_table(words, heads, rows, total))
     if not (work.reclaim or work.remind or work.due_today):
         screen.print(words["nothing"])
     for note in work.notes:
@@ -122,8 +136,10 @@ def _deadline(item: Item, work: WorkList) -> str:
 
 def why(decision: Decision, lang: str, work: WorkList) -> str:
     """The condition behind the decision's rule, in words."""
-    of_rule = (r for r in decision.reasons if r.rule == decision.rule and r.code in LIMITS)
-    return next((reason_text(reason, lang, work.zone, brief=True) for reason in of_rule), "")
+    limit = next((r for r in decision.reasons if r.rule == decision.rule and r.code in LIMITS), None)
+    held = (r for r in decision.reasons if r.code not in LIMITS and r.due == decision.deadline)
+    later = next(held, None) if limit is None or limit.due != decision.deadline else None
+    return "; ".join(reason_text(reason, lang, work.zone, brief=True) for reason in (limit, later) if reason)
 
 
 def _ids(items: Sequence[Any]) -> str:
@@ -131,9 +147,9 @@ def _ids(items: Sequence[Any]) -> str:
     return f"{ids} …" if len(items) > 5 else ids  # noqa: PLR2004 - as many as are shown
 
 
-def _table(words: Any, name: str, heads: Sequence[str], rows: Iterable[Sequence[Any]], total: int) -> Table:
+def _table(words: Any, heads: Sequence[str], rows: Iterable[Sequence[Any]], total: int) -> Table:
     caption = words["more"].format(count=total - ROWS) if total > ROWS else None
-    table = Table(title=f"{words[name]} ({total})", title_justify="left", caption=caption, box=box.SIMPLE_HEAD)
+    table = Table(caption=caption, caption_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for head in heads:
         table.add_column(words[head], overflow="fold", justify="right" if head in NUMBERS else "left")
     for row in rows:
@@ -153,7 +169,8 @@ def write_lists(work: WorkList, lang: str, folder: Path) -> int:
     """
     One CSV file per owner in `folder`, UTF-8 with a byte order mark for Excel; how many were written.
 
-    Every file is complete before the first takes its place, so that a failure leaves the folder as it was.
+    Every file is complete before the first takes its place. Lists of an earlier run are replaced; one whose owner has
+    none now is removed. Other files are left alone.
     """
     rows: dict[str, list[list[Any]]] = {}
     for owner, row in _list_rows(work, lang):
@@ -164,8 +181,19 @@ def write_lists(work: WorkList, lang: str, folder: Path) -> int:
         for owner, lines in rows.items():
             _write_list(Path(scratch) / names[owner], [WORDS[lang][head] for head in HEADS], lines)
         for name in names.values():
-            shutil.move(Path(scratch) / name, folder / name)
+            (Path(scratch) / name).replace(folder / name)
+    written = {name.casefold() for name in names.values()}
+    for path in folder.glob("*.csv"):
+        if path.name.casefold() not in written and path.is_file() and _is_list(path):
+            path.unlink()
     return len(rows)
+
+
+def _is_list(path: Path) -> bool:
+    """Whether the file is a list of ours, by its first line."""
+    with path.open("rb") as file:
+        first = file.readline().decode("utf-8-sig", errors="replace").rstrip()
+    return first in {",".join(words[head] for head in HEADS) for words in WORDS.values()}
 
 
 def _list_rows(work: WorkList, lang: str) -> Iterator[tuple[Any, list[Any]]]:

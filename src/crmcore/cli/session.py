@@ -89,5 +89,6 @@ def said_now(text: str | None, columns: Map) -> datetime:
         return clock.now()
     at = instant_parser(columns.zone, columns.formats)(text)
     if isinstance(at, Refusal):
-        raise InvalidFile("--as-of", (Fault("argument", text, at.problem, at.remedy),))
+        remedy = at.remedy if text.strip() else "give a date such as 2026-03-31, or drop --as-of for now"
+        raise InvalidFile("--as-of", (Fault("argument", text, at.problem, remedy),))
     return at

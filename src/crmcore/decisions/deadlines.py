@@ -1,5 +1,5 @@
 """
-Deadlines: one instant, seen by decision, reminder, display and work list alike (DESIGN 2.4).
+Deadlines: one instant, seen by decision, reminder, display and work list alike.
 
 A `DeadlineRules` is data: limits that count from the latest of their starts, holds before whose end nothing falls
 due, leads of the reminders. `Deadlines` reads a record against it:
@@ -12,7 +12,7 @@ come; each grade), and the answer stands where all cases give the same, else it 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import cached_property
 from itertools import product, starmap
@@ -191,12 +191,19 @@ class Deadlines:
             if value is not None and value is not UNKNOWN:
                 values[fact] = to_utc(value, fact, record_id)
         self._check_gate(values[self.rules.gate], record_id)
+        for fact in self._codes:
+            if not isinstance(values[fact], Hashable):
+                raise InvalidFact(fact, values[fact], "a code, as text", record_id)
         return values
 
     @cached_property
+    def _codes(self) -> tuple[str, ...]:
+        return tuple(limit.by for limit in self.rules.limits if limit.by)
+
+    @cached_property
     def _instants(self) -> tuple[str, ...]:
-        by = {limit.by for limit in self.rules.limits}
-        return tuple(fact for fact in self.rules.facts if fact not in {self.rules.gate, self.rules.owner, *by})
+        others = {self.rules.gate, self.rules.owner, *self._codes}
+        return tuple(fact for fact in self.rules.facts if fact not in others)
 
     def _id(self, facts: object) -> object:
         return facts.get(self._id_host) if isinstance(facts, Mapping) else getattr(facts, self._id_host, None)
@@ -244,7 +251,8 @@ class Deadlines:
     @staticmethod
     def _spans(limit: Limit, values: Mapping[str, Any]) -> tuple[BoundSpan, ...]:
         code = None if limit.by is None else values[limit.by]
-        if code is not UNKNOWN and (span := limit.spans.get(code, limit.default)):
+        span = None if code is UNKNOWN else limit.spans.get(code, limit.default)
+        if span is not None:
             return (span,)
         return tuple(limit.spans.values())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import UserDict
 from collections.abc import Callable, Mapping
 from enum import Enum
 from operator import attrgetter, itemgetter
@@ -25,21 +26,27 @@ UNKNOWN: Final[Literal[Unknown.UNKNOWN]] = Unknown.UNKNOWN
 """We do not know (a fact's value); ``None`` says there was none."""
 
 
+OF_MAPPINGS: Final = frozenset(dir(UserDict))
+"""Names that every mapping has as attributes too; a fact called so is read by key first."""
+
+
 class FactReader:
     """Reads `facts`, in order, from objects and mappings that call them by the host's `names`."""
 
-    __slots__ = ("_by_attribute", "_by_key", "facts", "hosts")
+    __slots__ = ("_by_attribute", "_by_key", "_doubtful", "facts", "hosts")
 
     def __init__(self, facts: tuple[str, ...], names: Mapping[str, str]) -> None:
         self.facts = facts
         self.hosts = tuple(names.get(fact, fact) for fact in facts)
+        self._doubtful = not OF_MAPPINGS.isdisjoint(self.hosts)
         self._by_attribute: Callable[[Any], tuple[Any, ...]] = attrgetter(*self.hosts)
         self._by_key: Callable[[Any], tuple[Any, ...]] = itemgetter(*self.hosts)
 
     def __call__(self, source: object) -> tuple[Any, ...]:
         """The values in the order of `facts`; raises `MissingFact` for the first that the source lacks."""
+        by_key = type(source) is dict or (self._doubtful and isinstance(source, Mapping))
         try:
-            return self._by_key(source) if type(source) is dict else self._by_attribute(source)
+            return self._by_key(source) if by_key else self._by_attribute(source)
         except (AttributeError, KeyError):
             if isinstance(source, Mapping):
                 return tuple(self._one(source, fact, host) for fact, host in zip(self.facts, self.hosts, strict=True))
@@ -58,7 +65,8 @@ class FactReader:
                 attrgetter(host)(source)
             except AttributeError as error:
                 # A property that fails inside itself is the host's error, not a missing fact.
-                return MissingFact(fact, host, type(source).__name__) if error.obj is source else error
+                own = error.name in host.split(".") and not hasattr(type(source), host)
+                return MissingFact(fact, host, type(source).__name__) if own else error
         msg = f"{type(source).__name__} lost an attribute while it was read"
         return AttributeError(msg)
 
@@ -67,4 +75,6 @@ def optional_flag(source: object, host: str) -> bool:
     """A flag that may be absent: absent and ``None`` are false."""
     if isinstance(source, Mapping):
         return bool(source.get(host))
-    return bool(getattr(source, host, None))
+    for name in host.split("."):
+        source = getattr(source, name, None)
+    return bool(source)

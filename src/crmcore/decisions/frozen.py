@@ -25,9 +25,6 @@ class FrozenMap(Mapping[K, V]):
     def __iter__(self) -> Iterator[K]:
         return iter(self._items)
 
-    def __or__(self, other: Mapping[K, V]) -> FrozenMap[K, V]:
-        return FrozenMap({**self, **other})
-
     def __len__(self) -> int:
         return len(self._items)
 

@@ -12,13 +12,15 @@ from __future__ import annotations
 import linecache
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
+from keyword import iskeyword
 from typing import Any, Final
 
 from crmcore.calendars import OPEN_ENDED, to_utc
 from crmcore.decisions.codes import Outcome
 from crmcore.decisions.deadlines import OPEN, Deadlines, Judged, Limit
 from crmcore.decisions.decision import Decision
-from crmcore.decisions.facts import UNKNOWN
+from crmcore.decisions.facts import OF_MAPPINGS, UNKNOWN, optional_flag
 from crmcore.errors import InvalidInput
 
 __all__ = ["decider", "evaluator"]
@@ -30,11 +32,11 @@ KEY: Final = "f[{!r}]"
 class Source:
     """Lines of one function, its indentation and the values bound to its names."""
 
-    def __init__(self, name: str, arguments: str) -> None:
+    def __init__(self, name: str, arguments: str, deadlines: Deadlines) -> None:
         self.name = name
         self.lines = [f"def {name}({arguments}):", "  try:"]
         self.bound: dict[str, Any] = {"UNKNOWN": UNKNOWN, "OPEN": OPEN, "InvalidInput": InvalidInput}
-        self.bound |= {"UTC": UTC, "utc": to_utc}
+        self.bound |= {"UTC": UTC, "utc": to_utc, "flag": partial(optional_flag, host=deadlines.flag_host)}
 
     def add(self, *lines: str) -> None:
         self.lines += [f"    {line}" for line in lines]
@@ -79,12 +81,14 @@ class Reading:
     def flag(self) -> str:
         if self.template == KEY:
             return f"f.get({self.flag_host!r})"
-        return f"getattr(f, {self.flag_host!r}, None)"
+        return f"getattr(f, {self.flag_host!r}, None)" if "." not in self.flag_host else "flag(f)"
 
 
 def usable(hosts: tuple[str, ...], template: str) -> bool:
-    """Whether the host's names can stand in generated text."""
-    return template == KEY or all(part.isidentifier() for host in hosts for part in host.split("."))
+    """Whether the host's names can stand in generated text, and mean on a mapping what they mean on an object."""
+    parts = [part for host in hosts for part in host.split(".")]
+    named = all(part.isidentifier() and not iskeyword(part) for part in parts)
+    return template == KEY or (named and OF_MAPPINGS.isdisjoint(hosts))
 
 
 # --- outcome only, at one instant ---
@@ -111,7 +115,7 @@ def _evaluate(
     if not usable(deadlines.read.hosts, template):
         return hard
     rules, read = deadlines.rules, Reading(deadlines, template)
-    source = Source("evaluate", "f")
+    source = Source("evaluate", "f", deadlines)
     source.bound |= {outcome.name: outcome for outcome in Outcome}
     source.bound |= {"NOW": now, "hard": hard, "by_key": by_key}
     _gate(source, deadlines, read, "hard(f)", "KEEP")
@@ -161,8 +165,7 @@ def _starts(source: Source, deadlines: Deadlines, read: Reading, now: str, hard:
             source.add(f"if v_{fact} is not None:")
             source.add(f"  if v_{fact}.tzinfo is not UTC: v_{fact} = utc(v_{fact})")
             source.add(f"  if v_{fact} > s{number}:", f"    s{number} = v_{fact}")
-            if limit.unknown_flag:
-                source.add(f"    if {read.flag}: return {hard}")
+            source.add(f"    if {read.flag}: return {hard}")
         source.add(f"if s{number} > {now}: return {hard}")
 
 
@@ -219,7 +222,7 @@ def _decide(deadlines: Deadlines, template: str, by_key: Callable[..., Any]) -> 
     if not usable(deadlines.read.hosts, template):
         return deadlines.decide
     rules, read = deadlines.rules, Reading(deadlines, template)
-    source = Source("decide", "f, now")
+    source = Source("decide", "f, now", deadlines)
     source.bound |= {outcome.name: outcome for outcome in Outcome}
     source.bound |= {"hard": deadlines.decide, "by_key": by_key, "Decision": Decision, "Judged": Judged}
     source.bound |= {"NEVER": OPEN_ENDED, "deadlines": deadlines, "REF": deadlines.ref}

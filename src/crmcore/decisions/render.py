@@ -43,9 +43,13 @@ def zone_of(ref: PolicyRef) -> tzinfo:
 
 def _lines(decision: Decision, lang: str, zone: tzinfo) -> Iterator[str]:
     words = _words(lang)
-    rule = f" ({decision.rule})" if decision.rule else ""
-    head = words[decision.outcome.value].format(step=decision.step)
-    yield f"{head}{rule}, {words['as_of'].format(at=clock_text(decision.as_of, zone))}"
+    step = words["step"].format(step=decision.step) if decision.step else None
+    said = words["comma"].join(filter(None, (step, decision.rule)))
+    yield words["head"].format(
+        outcome=words[decision.outcome.value],
+        said=words["said"].format(said=said) if said else "",
+        at=clock_text(decision.as_of, zone),
+    )
     if decision.missing:
         key = "missing" if decision.outcome is Outcome.NEEDS_DATA else "ignored"
         yield "  " + words[key].format(facts=", ".join(decision.missing))
@@ -86,7 +90,7 @@ def reason_text(reason: Reason, lang: str = "en", zone: tzinfo = UTC, *, brief: 
         "fact": reason.fact,
         "which": "" if brief else words["which"].format(fact=reason.fact),
         "observed": _value_text(reason.observed, zone, words),
-        "limit": span_text(reason.limit, lang) if isinstance(reason.limit, Span) else reason.limit,
+        "limit": span_text(reason.limit, lang) if isinstance(reason.limit, Span) and not brief else reason.limit,
         "due": _value_text(reason.due, zone, words),
         "margin": duration_text(reason.margin, lang) if isinstance(reason.margin, timedelta) else reason.margin,
     }
@@ -118,6 +122,8 @@ def span_text(span: Span, lang: str = "en") -> str:
 def duration_text(margin: timedelta, lang: str = "en") -> str:
     """How long ago (not negative) or ahead, in the largest unit that fits: whole days, hours or minutes."""
     size = abs(margin)
+    if size < MINUTE:
+        return WORDS[lang]["now"]
     unit, step = ("d", DAY) if size >= DAY else ("h", HOUR) if size >= HOUR else ("min", MINUTE)
     span = span_text(Span(f"{size // step}{unit}"), lang)
     return WORDS[lang]["ago" if margin >= timedelta() else "ahead"].format(span=span)

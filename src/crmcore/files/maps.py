@@ -1,4 +1,4 @@
-"""A map says what the user's file means: which column is which fact, in which zone, which codes (DESIGN 6a)."""
+"""A map says what the user's file means: which column is which fact, in which zone, which codes."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Collection, Iterator, Sequence
 from itertools import accumulate, islice
 from typing import Any, Final, Protocol
@@ -20,6 +21,7 @@ _HEADED: Final = 4096
 _UNQUOTED: Final = "quote the cells that hold a delimiter or a line end"
 _ENDLESS: Final = "close the quote that opens on this line; a quote inside a cell is written twice"
 _ONE_OBJECT: Final = "write one JSON object per line"
+_HALF: Final = re.compile("[\ud800-\udfff]")
 _LATE: Final[Saying] = (
     f"is a key that none of the first {_HEADED} lines has",
     "write the key in the first line too, with null where there is none",
@@ -204,9 +206,13 @@ class JsonLines:
     def _sound(self, row: dict[str, Any], line: int, names: list[str], late: frozenset[str]) -> bool:
         before = self._ledger.count
         for name in names:
-            if isinstance(row.get(name), dict | list):
+            value = row.get(name)
+            if isinstance(value, dict | list):
                 said = ("is nested", "give text, a number, true, false or null")
-                self._ledger.add(line, f"column {name}", row[name], said)
+                self._ledger.add(line, f"column {name}", value, said)
+            elif isinstance(value, str) and _HALF.search(value):
+                said = ("has half a surrogate pair", "write the whole character")
+                self._ledger.add(line, f"column {name}", value, said)
         for name in late.intersection(row):
             if row[name] is not None:
                 self._ledger.add(line, f"column {name}", row[name], _LATE)

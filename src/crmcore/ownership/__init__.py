@@ -1,5 +1,6 @@
 """Ownership of prospects: when one goes back to the pool, and how many an owner may hold."""
 
+from crmcore.ownership.command import read_work_list
 from crmcore.ownership.policy import CapPolicy, ReclaimPolicy
 from crmcore.ownership.values import PROTECTIONS, OwnedProspect, Prospect, Status
 from crmcore.ownership.worklist import Item, OwnerLoad, WorkList, work_list
@@ -14,5 +15,6 @@ __all__ = [
     "ReclaimPolicy",
     "Status",
     "WorkList",
+    "read_work_list",
     "work_list",
 ]

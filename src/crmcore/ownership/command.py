@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from itertools import chain
+from os import PathLike
 from typing import Any, Final
 
 import attrs
@@ -12,10 +13,10 @@ import attrs
 from crmcore.decisions.decision import Decision
 from crmcore.files import FactSpec, Map, Records
 from crmcore.ownership.policy import CapPolicy, ReclaimPolicy
-from crmcore.ownership.values import Status
+from crmcore.ownership.values import PROTECTIONS, Status
 from crmcore.ownership.worklist import WorkList, work_list
 
-__all__ = ["NOTES", "Applied", "Export", "applied", "day", "explain", "facts"]
+__all__ = ["NOTES", "Applied", "Export", "applied", "day", "explain", "facts", "read_work_list"]
 
 SHOWN: Final = (FactSpec("manager"), FactSpec("customer"), FactSpec("value", "money"))
 DATED: Final = (FactSpec("registered_at", "instant"), FactSpec("closed_at", "instant"))
@@ -34,6 +35,8 @@ JUDGED: Final = (
 NOTES: Final[Mapping[str, Mapping[str, str]]] = {
     "en": {
         "idle": "idle (OWN-1) is not judged: the map names no column for last_contact_at",
+        "idle_absent": "idle (OWN-1) is not judged: the file has none of the columns {columns} for last_contact_at",
+        "not_read": "{fact} is not read: the book does not list it in protected_by",
         "grade": "no column for grade: every prospect has the default idle limit",
         "grade_unknown": "no column for grade and no default in idle: every limit has to agree",
         "protection": "no column for {fact}: counted as no such protection",
@@ -45,6 +48,8 @@ NOTES: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "zh": {
         "idle": "未判断闲置（OWN-1）：映射没有为 last_contact_at 指定列",
+        "idle_absent": "未判断闲置（OWN-1）：文件中没有 last_contact_at 的列 {columns}",
+        "not_read": "不读取 {fact}：策略的 protected_by 未列出",
         "grade": "没有 grade 列：全部潜在客户采用默认闲置期限",
         "grade_unknown": "没有 grade 列且 idle 无 default：各期限结论一致时才有结论",
         "protection": "没有 {fact} 列：按无此保护处理",
@@ -59,9 +64,9 @@ NOTES: Final[Mapping[str, Mapping[str, str]]] = {
 
 
 def facts(policy: ReclaimPolicy) -> tuple[FactSpec, ...]:
-    """The facts that a file may have for this policy: the fixed ones, and the protections that the book lists."""
-    protections = tuple(FactSpec(f"{name}_until", "protection") for name in policy.protected_by)
-    return (*JUDGED, *protections, *SHOWN, *DATED)
+    """The facts that a file may have: the fixed ones, the protections that the book lists, and those usual names."""
+    names = dict.fromkeys((*policy.protected_by, *PROTECTIONS))
+    return (*JUDGED, *(FactSpec(f"{name}_until", "protection") for name in names), *SHOWN, *DATED)
 
 
 class Export:
@@ -90,8 +95,9 @@ class Applied:
 
 def applied(policy: ReclaimPolicy, export: Export, *, said_zone: bool) -> Applied:
     """What of the policy this export lets us judge: without a column for the last contact, idle is off."""
-    lacking, absent = set(export.records.unmapped), export.records.absent
-    notes = list(_notes(policy, lacking, export.columns, said_zone=said_zone))
+    lacking, absent = set(export.records.unmapped), dict(export.records.absent)
+    notes = list(_notes(policy, export, said_zone=said_zone))
+    absent.pop("last_contact_at" if policy.idle is not None else "", None)
     notes += [("absent", {"fact": fact, "columns": ", ".join(names)}) for fact, names in sorted(absent.items())]
     if policy.idle is not None and "last_contact_at" in lacking:
         policy = attrs.evolve(policy, idle=None)
@@ -100,20 +106,24 @@ def applied(policy: ReclaimPolicy, export: Export, *, said_zone: bool) -> Applie
     return Applied(policy, tuple(notes))
 
 
-def _notes(
-    policy: ReclaimPolicy, lacking: set[str], columns: Map, *, said_zone: bool
-) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    if policy.idle is not None and "last_contact_at" in lacking:
+def _notes(policy: ReclaimPolicy, export: Export, *, said_zone: bool) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    lacking, absent = set(export.records.unmapped), export.records.absent
+    if policy.idle is not None and "last_contact_at" in absent:
+        yield "idle_absent", {"columns": ", ".join(absent["last_contact_at"])}
+    elif policy.idle is not None and "last_contact_at" in lacking:
         yield "idle", {}
     elif isinstance(policy.idle, Mapping) and "grade" in lacking:
         yield ("grade" if "default" in policy.idle else "grade_unknown"), {}
     for name in policy.protected_by:
         if f"{name}_until" in lacking:
             yield "protection", {"fact": f"{name}_until"}
+    for name in PROTECTIONS:
+        if name not in policy.protected_by and f"{name}_until" in export.columns.columns:
+            yield "not_read", {"fact": f"{name}_until"}
     if policy.appointment is not None and "appointment_at" in lacking:
         yield "appointment", {}
     if not said_zone and any(span.needs == "zone" for _, span in policy.spans()):
-        yield "zone", {"zone": columns.zone.key}
+        yield "zone", {"zone": export.columns.zone.key}
 
 
 def day(applied: Applied, cap: CapPolicy, export: Export, *, now: datetime, lang: str) -> WorkList:
@@ -136,3 +146,28 @@ def explain(applied: Applied, export: Export, key: str, *, now: datetime) -> Dec
     """The decision on the prospect with the id `key`; None where the export has no such prospect."""
     found = [prospect for prospect in export.prospects() if prospect["id"] == key]
     return applied.policy.decide(found[0], now=now) if found else None
+
+
+def read_work_list(
+    deals: str | PathLike[str],
+    columns: str | PathLike[str],
+    *,
+    policy: ReclaimPolicy,
+    cap: CapPolicy | None = None,
+    now: datetime,
+    lang: str = "en",
+    skip_bad: bool = False,
+) -> WorkList:
+    """
+    The work list of a data file at `now`, read through the map in the file `columns`; what `crmcore day` prints.
+
+    A policy that says no zone counts days in the map's. What the file does not let us judge is in the notes: without a
+    column for the last contact, idle is off. Raises `InvalidFile` with every fault; with `skip_bad`, faulty rows are
+    left out and counted.
+    """
+    read = Map.load(columns, facts(policy))
+    export = Export(read, Records(deals, read, facts(policy), skip_bad=skip_bad))
+    done = applied(policy, export, said_zone=policy.zone is not None)
+    if policy.zone is None:
+        done = attrs.evolve(done, policy=attrs.evolve(done.policy, zone=read.zone.key))
+    return day(done, cap or CapPolicy(), export, now=now, lang=lang)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, tzinfo
+from functools import cached_property
 from itertools import chain
 from typing import Any, ClassVar, Final
 
@@ -14,6 +16,7 @@ from crmcore.decisions.codes import FindingCode, Outcome, ReasonCode
 from crmcore.decisions.deadlines import Appointment, DeadlineRules, Hold, Limit
 from crmcore.decisions.decision import Decision, Finding, Given, PolicyRef, Reason
 from crmcore.decisions.digest import digest
+from crmcore.decisions.facts import FactReader
 from crmcore.decisions.frozen import FrozenMap
 from crmcore.decisions.policies import DeadlinePolicy
 from crmcore.errors import InvalidFact, InvalidPolicy, InvalidSpan
@@ -23,6 +26,8 @@ __all__ = ["CapPolicy", "ReclaimPolicy"]
 
 Spans = Span | Mapping[str, Span] | None
 DEFAULT: Final = "default"
+CAP_FACTS: Final = FactReader(("owner", "held"), {})
+PROTECTION: Final = re.compile(r"[a-z][a-z0-9_]*")
 LEAD_UNITS: Final = ("h", "d", "w", "wd")
 FACTS: Final = ("id", "status", "owner", "grade", *PAST_FACTS, "contact_unknown", "frozen_until", "appointment_at")
 
@@ -96,7 +101,7 @@ def _protected_by(value: Iterable[str]) -> tuple[str, ...]:
     names = tuple(_listed(value, "protected_by", "protections"))
     for number, name in enumerate(names):
         key = f"protected_by[{number}]"
-        if not isinstance(name, str) or not name.isidentifier() or not name.islower():
+        if not isinstance(name, str) or not PROTECTION.fullmatch(name):
             raise InvalidPolicy(key, name, "a lower-case name, read as the fact <name>_until")
         if name == "frozen":
             raise InvalidPolicy(key, name, "needed: frozen_until always counts")
@@ -305,7 +310,7 @@ def _cap(value: int | None, key: str = "default") -> Any:
     return value
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class CapPolicy:
     """
     How many open prospects an owner may hold (OWN-4); who holds the number is full (OWN-10).
@@ -328,7 +333,7 @@ class CapPolicy:
             found = self._by_text.get(str(owner))
         return self.default if found is None else found
 
-    @property
+    @cached_property
     def _by_text(self) -> dict[str, int]:
         return {str(owner): cap for owner, cap in self.per_owner.items()}
 
@@ -346,9 +351,10 @@ class CapPolicy:
         """
         ASSIGN or UNASSIGNED for one more prospect: `facts` has `owner` and `held`, the open prospects held now.
 
-        Time changes nothing, so `next_change_at` is ``None``. Raises `InvalidFact` for a count that is none.
+        Time changes nothing, so `next_change_at` is ``None``. Raises `MissingFact`, and `InvalidFact` for a
+        count that is none.
         """
-        owner, held = (facts["owner"], facts["held"]) if isinstance(facts, Mapping) else (facts.owner, facts.held)
+        owner, held = CAP_FACTS(facts)
         if isinstance(held, bool) or not isinstance(held, int) or held < 0:
             raise InvalidFact("held", held, "a whole number, 0 or more", owner)
         cap, full = self.cap(owner), self.full(owner, held)
@@ -364,7 +370,7 @@ class CapPolicy:
         """The parameters as JSON-able data."""
         return {"default": self.default, "per_owner": self._by_text}
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of the parameters in a numbered canonical form."""
         return digest(self.kind, self.canonical())

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 import attrs
 
 from crmcore.calendars import BusinessCalendar
+from crmcore.calendars import zone as zone_of
 from crmcore.decisions.codes import FindingCode
 from crmcore.decisions.decision import Finding
 from crmcore.decisions.digest import digest
@@ -17,7 +18,7 @@ from crmcore.files.toml import Section, did_you_mean
 from crmcore.ownership.policy import CapPolicy, ReclaimPolicy
 from crmcore.ownership.values import PROTECTIONS
 
-__all__ = ["NAME", "SCHEMA", "Ownership", "read", "write"]
+__all__ = ["NAME", "SCHEMA", "Ownership", "calendars", "read", "write", "zone"]
 
 P = TypeVar("P")
 NAME: Final = "ownership"
@@ -33,8 +34,9 @@ RECLAIM_KEYS: Final = (
 )
 CAP_KEYS: Final = ("default", "per_owner")
 
-SPAN: Final = {"type": "string", "pattern": "^[0-9]+(min|h|d|w|mo|wd|wh|wmin)$"}
-LEAD: Final = {"type": "string", "pattern": "^[0-9]+(h|d|w|wd)$"}
+SPAN: Final = {"type": "string", "pattern": "^0*[1-9][0-9]*(min|h|d|w|mo|wd|wh|wmin)$"}
+LEAD: Final = {"type": "string", "pattern": "^0*[1-9][0-9]*(h|d|w|wd)$"}
+TOLERANCE: Final = {"type": "string", "pattern": "^[0-9]+(min|h|d|w|mo|wd|wh|wmin)$"}
 SCHEMA: Final[Mapping[str, Any]] = {
     "type": "object",
     "additionalProperties": False,
@@ -54,11 +56,15 @@ SCHEMA: Final[Mapping[str, Any]] = {
                 "protected_by": {
                     "description": "OWN-18: each is read as the fact <name>_until",
                     "type": "array",
-                    "items": {"type": "string", "pattern": "^[a-z_][a-z0-9_]*$", "examples": list(PROTECTIONS)},
+                    "items": {
+                        "type": "string",
+                        "pattern": "^(?!frozen$)[a-z][a-z0-9_]*$",
+                        "examples": list(PROTECTIONS),
+                    },
                     "uniqueItems": True,
                 },
                 "appointment": {"description": "OWN-18: an appointment so soon after the deadline moves it", **SPAN},
-                "future_tolerance": {"description": "how far ahead a contact may lie and still count", **SPAN},
+                "future_tolerance": {"description": "how far ahead a contact may lie and still count", **TOLERANCE},
                 "calendar": {"description": "for wd, wh, wmin; default: the book's only one", "type": "string"},
             },
         },
@@ -159,12 +165,28 @@ def _sound(section: Section, key: str, value: object, make: Callable[..., object
     return False
 
 
+def _name(calendar: BusinessCalendar) -> str:
+    return calendar.name or "office"
+
+
+def calendars(ownership: Ownership) -> dict[str, BusinessCalendar]:
+    """The calendars that the policies use, by the names that `write` gives them."""
+    used = ownership.reclaim.calendar
+    return {} if used is None else {_name(used): used}
+
+
+def zone(ownership: Ownership) -> str | None:
+    """The zone that the policies say."""
+    said = ownership.reclaim.zone
+    return None if said is None else zone_of(said).key
+
+
 def write(ownership: Ownership) -> dict[str, Any]:
     """The tables as a book writes them; reading them again gives equal policies."""
     reclaim, cap = ownership.reclaim, ownership.cap
     table = {key: _plain(getattr(reclaim, key)) for key in RECLAIM_KEYS}
     if reclaim.calendar is not None and ownership.calendar_said:
-        table["calendar"] = reclaim.calendar.name
+        table["calendar"] = _name(reclaim.calendar)
     caps = {"default": cap.default, "per_owner": {str(owner): number for owner, number in cap.per_owner.items()}}
     return {"reclaim": _said(table), "cap": _said(caps)}
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import attrs
 
+from crmcore.calendars import OPEN_ENDED
 from crmcore.calendars import zone as zone_of
 from crmcore.calendars.instants import day_start, instant_at
 from crmcore.decisions.codes import Outcome
@@ -161,7 +162,10 @@ def _largest(group: tuple[tuple[str, ...], list[Any]]) -> tuple[int, tuple[str, 
 
 def midnight_after(now: datetime, zone: tzinfo) -> datetime:
     """The first midnight in `zone` after `now`, in UTC; where the clock skips it, the end of the gap."""
-    day = now.astimezone(zone).date() + timedelta(days=1)
+    try:
+        day = now.astimezone(zone).date() + timedelta(days=1)
+    except OverflowError:
+        return OPEN_ENDED
     return instant_at(zone_of(zone).instant(day_start(day)))
 
 
