@@ -111,9 +111,13 @@ def test_a_pickled_decision_keeps_its_reasons(again: Any, facts: dict[str, Any])
     assert kept.explain("zh") == decision.explain("zh")
 
 
-def test_reasons_are_built_once() -> None:
-    decision = EVERYTHING.decide(prospect(), now=NOW)
-    assert decision.reasons is decision.reasons
+def test_reasons_speak_of_the_values_read_at_the_decision() -> None:
+    """Whatever becomes of the record afterwards."""
+    facts = attrs.asdict(prospect())
+    decision = EVERYTHING.decide(facts, now=NOW)
+    before = decision.reasons
+    facts.update(status="won", assigned_at=None)
+    assert decision.reasons == before
 
 
 def test_reasons_list_every_judged_rule_in_catalogue_order() -> None:
@@ -164,7 +168,7 @@ def test_unknown_is_one_value() -> None:
 @pytest.mark.parametrize("policy", POLICIES, ids=range(len(POLICIES)))
 def test_the_generated_code_says_what_the_model_says(policy: Any, now: datetime) -> None:
     """Decision, reasons and outcome, on objects and on mappings, whatever the record."""
-    outcome, plain = policy.at(now), policy.plain_at(now)
+    outcome, plain = policy.at(now), policy.sweep(now, now)
     for record in records():
         expected = policy._deadlines.decide(record, now)
         for source in (record, attrs.asdict(record)):
@@ -188,9 +192,10 @@ def test_every_answer_holds_until_the_next_change() -> None:
 
 
 def test_a_plain_sweep_leaves_the_rest_to_be_decided() -> None:
-    assert EVERYTHING.plain_at(NOW)(prospect()) is Outcome.RECLAIM
-    assert EVERYTHING.plain_at(NOW)(prospect(contact_unknown=True)) is None
-    assert EVERYTHING.plain_at(NOW)(object()) is None
+    sweep = EVERYTHING.sweep(NOW, NOW)
+    assert sweep(prospect()) is Outcome.RECLAIM
+    assert sweep(prospect(contact_unknown=True)) is None
+    assert sweep(object()) is None
 
 
 def test_the_generated_code_can_be_looked_at() -> None:

@@ -36,11 +36,17 @@ def test_at_is_decide(case: Any) -> None:
 
 
 @many
-@given(CASES)
-def test_the_sweep_is_decide(case: Any) -> None:
-    """`plain_at` says what `decide` says, or nothing."""
+@given(CASES, st.timedeltas(timedelta(), timedelta(days=9)))
+def test_the_sweep_is_decide(case: Any, ahead: timedelta) -> None:
+    """`sweep` says what `decide` says at the end, or nothing; a record that stays has stayed all the time."""
     policy, facts, now = case
-    assert policy.plain_at(now)(facts) in (None, policy.decide(facts, now=now).outcome)
+    until = now + ahead
+    outcome = policy.sweep(now, until)(facts)
+    assert outcome in (None, policy.decide(facts, now=until).outcome)
+    if outcome is Outcome.KEEP:
+        decision = policy.decide(facts, now=now)
+        assert decision.outcome is Outcome.KEEP
+        assert decision.next_change_at is None or decision.next_change_at > until
 
 
 @many

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 from crmcore.errors import MissingExtra
@@ -17,4 +18,5 @@ def main() -> None:
         if error.name not in {"click", "rich"}:
             raise
         sys.exit(f"crmcore: {MissingExtra(error.name, 'cli', 'the command line')}")
+    gc.disable()  # one job and out, and no cycles: the collector would only walk the lists again and again
     crmcore()

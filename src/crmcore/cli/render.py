@@ -35,9 +35,7 @@ def write_json(document: Iterable[tuple[str, Any]], out: TextIO) -> None:
     """One JSON document; lists that are iterators are written row by row, so that length costs no memory."""
     ascii_only = (out.encoding or "ascii").lower().replace("-", "") not in {"utf8", "utf16", "utf32", "gb18030"}
 
-    def text(value: Any) -> str:
-        return json.dumps(value, ensure_ascii=ascii_only, allow_nan=False)
-
+    text = json.JSONEncoder(ensure_ascii=ascii_only, allow_nan=False, check_circular=False).encode
     lead = "{"
     for key, value in document:
         out.write(f"{lead}\n  {text(key)}: ")

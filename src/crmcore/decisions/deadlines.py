@@ -185,7 +185,7 @@ class Deadlines:
 
     def door(self, read: Iterable[Any], record_id: object = None) -> dict[str, Any]:
         """Values as `read`, by their names, instants in UTC."""
-        values = dict(zip(self.rules.facts, read, strict=True))
+        values = dict(zip(self.read.facts, read, strict=True))
         for fact in self._instants:
             value = values[fact]
             if value is not None and value is not UNKNOWN:

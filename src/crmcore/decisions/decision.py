@@ -135,9 +135,7 @@ class Decision:
 
     @property
     def reasons(self) -> tuple[Reason, ...]:
-        """Every judged rule, held or not, in catalogue order; built when first asked, from the values then read."""
-        if not isinstance(self._evidence, Given):
-            self.__dict__["_evidence"] = Given(self._evidence.reasons(self.as_of))
+        """Every judged rule, held or not, in catalogue order; built when asked, from the values read at `as_of`."""
         return self._evidence.reasons(self.as_of)
 
     def explain(self, lang: str = "en", *, zone: tzinfo | None = None) -> str:

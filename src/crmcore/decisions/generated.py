@@ -23,7 +23,7 @@ from crmcore.decisions.decision import Decision
 from crmcore.decisions.facts import OF_MAPPINGS, UNKNOWN, optional_flag
 from crmcore.errors import InvalidInput
 
-__all__ = ["decider", "evaluator"]
+__all__ = ["decider", "evaluator", "sweeper"]
 
 ATTRIBUTE: Final = "f.{}"
 KEY: Final = "f[{!r}]"
@@ -94,39 +94,50 @@ def usable(hosts: tuple[str, ...], template: str) -> bool:
 # --- outcome only, at one instant ---
 
 
-def evaluator(
-    deadlines: Deadlines, now: datetime, hard: Callable[[object], Any] | None = None
-) -> Callable[[object], Any]:
-    """`at(now)`: every cutoff computed once; objects and mappings alike. `hard` answers what is not plain."""
+def evaluator(deadlines: Deadlines, now: datetime) -> Callable[[object], Outcome]:
+    """`at(now)`: every cutoff computed once; objects and mappings alike."""
 
-    def model(facts: object) -> Outcome:
+    def hard(facts: object) -> Outcome:
         return deadlines.decide(facts, now).outcome
 
-    hard = hard or model
+    return _evaluator(deadlines, now, deadlines.rules.tolerance.add(now), hard)
+
+
+def sweeper(deadlines: Deadlines, now: datetime, until: datetime) -> Callable[[object], Outcome | None]:
+    """
+    The outcome at `until` of records that lie wholly before `now`; None for every other.
+
+    Time alone takes such a record from keep to remind to reclaim, never back: KEEP here is KEEP from `now` to `until`.
+    """
+    return _evaluator(deadlines, until, now, lambda _: None)
+
+
+def _evaluator(deadlines: Deadlines, now: datetime, ahead: datetime, hard: Callable[..., Any]) -> Callable[..., Any]:
+    """Records with a start after `ahead` are hard cases."""
     if not deadlines.rules.limits:
         return hard
-    by_key = _evaluate(deadlines, now, KEY, hard, hard)
-    return _evaluate(deadlines, now, ATTRIBUTE, hard, by_key)
+    bound = {"NOW": now, "AHEAD": ahead, "hard": hard}
+    by_key = _evaluate(deadlines, now, KEY, bound)
+    return _evaluate(deadlines, now, ATTRIBUTE, {**bound, "by_key": by_key})
 
 
-def _evaluate(
-    deadlines: Deadlines, now: datetime, template: str, hard: Callable[..., Any], by_key: Callable[..., Any]
-) -> Callable[[object], Outcome]:
+def _evaluate(deadlines: Deadlines, now: datetime, template: str, bound: dict[str, Any]) -> Callable[..., Any]:
     if not usable(deadlines.read.hosts, template):
+        hard: Callable[..., Any] = bound["hard"]
         return hard
     rules, read = deadlines.rules, Reading(deadlines, template)
     source = Source("evaluate", "f", deadlines)
-    source.bound |= {outcome.name: outcome for outcome in Outcome}
-    source.bound |= {"NOW": now, "hard": hard, "by_key": by_key}
-    _gate(source, deadlines, read, "hard(f)", "KEEP")
+    source.bound |= {outcome.name: outcome for outcome in Outcome} | bound
+    _gate(source, deadlines, read, "hard(f)", ("KEEP", "KEEP"))
     soon = max((lead.add(now) for lead in rules.leads), default=now)
-    _starts(source, deadlines, read, "NOW", "hard(f)")
+    _past(source, deadlines, read)
     for number, limit in enumerate(rules.limits):
         _cuts(source, number, limit, (soon, now))
         if limit.by:
             source.add(f"soon{number}, due{number} = CUTS{number}.get({read(limit.by)}, DEFAULT{number})")
-    early = " and ".join(f"s{n} > {_cut(n, limit, 'soon')}" for n, limit in enumerate(rules.limits))
-    due = " or ".join(f"s{n} <= {_cut(n, limit, 'due')}" for n, limit in enumerate(rules.limits))
+    numbered = sorted(enumerate(rules.limits), key=lambda each: len(each[1].starts))
+    early = " and ".join(_after(limit, _cut(n, limit, "soon"), read.flag) for n, limit in numbered)
+    due = " or ".join(f"not {_after(limit, _cut(n, limit, 'due'))}" for n, limit in numbered)
     source.add(f"if {early}: return KEEP")
     _doubts(source, deadlines, read, "NOW", "hard(f)")
     source.add(f"if ({due}){_ended(source, deadlines, read, now, 'NOW_')}: return RECLAIM")
@@ -139,15 +150,35 @@ def _evaluate(
     return source.compile("hard(f)")
 
 
-def _gate(source: Source, deadlines: Deadlines, read: Reading, hard: str, keep: str = "") -> None:
-    """Keys go their own way; what is not open or has no owner is `keep`, where that is all there is to say."""
+def _gate(source: Source, deadlines: Deadlines, read: Reading, hard: str, keep: tuple[str, str]) -> None:
+    """Keys go their own way; what is not open, or has no owner, is kept."""
     rules = deadlines.rules
     source.bind("CLOSED", frozenset(rules.closed))
     if read.template == ATTRIBUTE:
         source.add(f"if type(f) is dict: return {hard.replace('hard', 'by_key')}")
     source.add(f"gate = {read(rules.gate)}", "if gate != OPEN:")
-    source.add(f"  return {keep} if gate in CLOSED else {hard}" if keep else f"  return {hard}")
-    source.add(f"owner = {read(rules.owner)}", f"if owner is None: return {keep or hard}")
+    source.add(f"  return {keep[0]} if gate in CLOSED else {hard}")
+    source.add(f"owner = {read(rules.owner)}", f"if owner is None: return {keep[1]}")
+
+
+def _past(source: Source, deadlines: Deadlines, read: Reading) -> None:
+    """The starts of all limits, read once; one that lies ahead is a hard case."""
+    optional = {fact for limit in deadlines.rules.limits for fact in limit.starts[1:]}
+    for fact in dict.fromkeys(fact for limit in deadlines.rules.limits for fact in limit.starts):
+        known = f"v_{fact} is not None and " if fact in optional else ""
+        source.add(f"v_{fact} = {read(fact)}", f"if {known}v_{fact} > AHEAD: return hard(f)")
+
+
+def _after(limit: Limit, cut: str, flag: str = "") -> str:
+    """
+    Whether the latest start lies after `cut`, each start compared by itself; with `flag`, whether it surely does.
+
+    A cutoff is in UTC, so no two instants of one zone are compared, which Python does by their wall clocks.
+    """
+    first, *others = limit.starts
+    surely = f" and not {flag}" if flag and limit.unknown_flag else ""
+    more = (f" or v_{fact} is not None and v_{fact} > {cut}{surely}" for fact in others)
+    return f"(v_{first} > {cut}{''.join(more)})"
 
 
 def _starts(source: Source, deadlines: Deadlines, read: Reading, now: str, hard: str) -> None:
@@ -226,7 +257,9 @@ def _decide(deadlines: Deadlines, template: str, by_key: Callable[..., Any]) -> 
     source.bound |= {outcome.name: outcome for outcome in Outcome}
     source.bound |= {"hard": deadlines.decide, "by_key": by_key, "Decision": Decision, "Judged": Judged}
     source.bound |= {"NEVER": OPEN_ENDED, "deadlines": deadlines, "REF": deadlines.ref}
-    _gate(source, deadlines, read, "hard(f, now)")
+    source.bind("READ", deadlines.read)
+    closed = "Decision(KEEP, 0, None, now, None, None, (), False, REF, Judged(deadlines, READ(f)))"
+    _gate(source, deadlines, read, "hard(f, now)", (closed, closed))
     _starts(source, deadlines, read, "now", "hard(f, now)")
     for number, limit in enumerate(rules.limits):
         _due(source, number, limit, read)

@@ -17,7 +17,7 @@ from crmcore.decisions.deadlines import DeadlineRules, Deadlines
 from crmcore.decisions.decision import Decision, PolicyRef
 from crmcore.decisions.digest import digest
 from crmcore.decisions.frozen import FrozenMap
-from crmcore.decisions.generated import decider, evaluator
+from crmcore.decisions.generated import decider, evaluator, sweeper
 from crmcore.errors import InvalidPolicy
 
 __all__ = ["DeadlinePolicy"]
@@ -74,9 +74,14 @@ class DeadlinePolicy:
         """
         return evaluator(self._deadlines, to_utc(now, "now"))
 
-    def plain_at(self, now: datetime) -> Callable[[object], Outcome | None]:
-        """As `at`, for sweeps that decide the rest one by one: ``None`` for every record that is not plain."""
-        return evaluator(self._deadlines, to_utc(now, "now"), lambda _: None)
+    def sweep(self, now: datetime, until: datetime) -> Callable[[object], Outcome | None]:
+        """
+        A function from a record to its outcome at `until`, for sweeps that then `decide` what does not stay.
+
+        KEEP says that `decide` is KEEP all the time from `now` to `until`, both inclusive. ``None``: not a plain
+        record (something unknown, or ahead of `now`).
+        """
+        return sweeper(self._deadlines, to_utc(now, "now"), to_utc(until, "until"))
 
     def deadline(self, facts: object) -> datetime | None:
         """

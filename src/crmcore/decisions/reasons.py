@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from crmcore.calendars import OPEN_ENDED, BoundSpan
@@ -11,7 +12,7 @@ from crmcore.decisions.decision import Reason
 from crmcore.decisions.facts import UNKNOWN
 
 if TYPE_CHECKING:
-    from crmcore.decisions.deadlines import Deadlines, Limit
+    from crmcore.decisions.deadlines import Deadlines, Hold, Limit
 
 __all__ = ["deadline_reasons"]
 
@@ -32,6 +33,7 @@ def deadline_reasons(deadlines: Deadlines, values: Mapping[str, Any], as_of: dat
     return tuple(sorted(reasons, key=lambda reason: _catalogue(reason.rule)))
 
 
+@cache
 def _catalogue(rule: str) -> tuple[str, int]:
     family, number = rule.split("-")
     return family, int(number)
@@ -59,10 +61,13 @@ def _limit(deadlines: Deadlines, limit: Limit, values: Mapping[str, Any], as_of:
 def _holds(deadlines: Deadlines, values: Mapping[str, Any], as_of: datetime) -> Iterator[Reason]:
     for hold, end in deadlines.holds(values):
         value, endless = values[hold.fact], end == OPEN_ENDED
+        if value is None:
+            yield _not_held(hold)
+            continue
         yield Reason(
             rule=hold.rule,
             code=hold.code,
-            holds=None if value is UNKNOWN else end is not None and end > as_of,
+            holds=None if end is None else end > as_of,
             fact=hold.fact,
             observed=None if value is UNKNOWN else value,
             limit=hold.span.span if hold.span else None,
@@ -70,6 +75,13 @@ def _holds(deadlines: Deadlines, values: Mapping[str, Any], as_of: datetime) -> 
             margin=None if end is None or endless else as_of - end,
             known_through=_known_through(hold.span, end),
         )
+
+
+@lru_cache(maxsize=256)
+def _not_held(hold: Hold) -> Reason:
+    """The reason of a hold without a fact: of most, and always the same."""
+    limit = hold.span.span if hold.span else None
+    return Reason(rule=hold.rule, code=hold.code, holds=False, fact=hold.fact, limit=limit)
 
 
 def _appointment(deadlines: Deadlines, values: Mapping[str, Any], as_of: datetime) -> Iterator[Reason]:

@@ -140,8 +140,7 @@ def work_list(
     they are there. The day ends at the next midnight in `zone`. Raises what `ReclaimPolicy.decide` raises.
     """
     sweep = Sweep(policy, now, midnight_after(now, zone))
-    for prospect in prospects:
-        sweep.take(prospect)
+    sweep.take(prospects)
     return WorkList(
         as_of=now,
         zone=zone,
@@ -174,7 +173,7 @@ class Sweep:
 
     def __init__(self, policy: ReclaimPolicy, now: datetime, midnight: datetime) -> None:
         self.policy, self.now, self.midnight = policy, now, midnight
-        self.at_now, self.at_night = policy.plain_at(now), policy.plain_at(midnight - MICROSECOND)
+        self.stays = policy.sweep(now, until=midnight - MICROSECOND)
         self.outcomes: Counter[str] = Counter()
         self.held: Counter[Any] = Counter()
         self.reclaimed: Counter[Any] = Counter()
@@ -184,20 +183,22 @@ class Sweep:
         self.due_today: list[tuple[Any, datetime, Outcome]] = []
         self.needs_data: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
 
-    def take(self, prospect: Mapping[str, Any]) -> None:
-        """Counts one prospect and lists it where it belongs."""
-        owner = prospect["owner"]
-        if prospect["status"] in CLOSED:
-            self.closed += 1
-            return
-        if owner is None:
-            self.pool += 1
-            return
-        self.held[owner] += 1
-        if self.at_now(prospect) is Outcome.KEEP and self.at_night(prospect) is Outcome.KEEP:
-            self.outcomes["keep"] += 1
-            return
-        self._list(prospect, owner, self.policy.decide(prospect, now=self.now))
+    def take(self, prospects: Iterable[Mapping[str, Any]]) -> None:
+        """Counts the prospects and lists each where it belongs; the hot loop of the day, so names are local."""
+        held, stays, keep, closed, pool, kept = self.held, self.stays, Outcome.KEEP, 0, 0, 0
+        for prospect in prospects:
+            owner = prospect["owner"]
+            if prospect["status"] in CLOSED:
+                closed += 1
+            elif owner is None:
+                pool += 1
+            else:
+                held[owner] += 1
+                if stays(prospect) is keep:
+                    kept += 1
+                else:
+                    self._list(prospect, owner, self.policy.decide(prospect, now=self.now))
+        self.closed, self.pool, self.outcomes[keep] = closed, pool, self.outcomes[keep] + kept
 
     def _list(self, prospect: Mapping[str, Any], owner: Any, decision: Decision) -> None:
         outcome = decision.outcome
