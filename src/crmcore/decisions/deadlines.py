@@ -238,15 +238,18 @@ class Deadlines:
 
     def clocks(self, limit: Limit, values: Mapping[str, Any]) -> tuple[Clock, ...]:
         """One clock, or several where its start or its span is not known."""
-        starts = {fact: at for fact in limit.starts if (at := values[fact]) is not None}
-        known = {fact: at for fact, at in starts.items() if at is not UNKNOWN}
-        spans = self._spans(limit, values)
-        fact, start = max(known.items(), key=lambda item: item[1], default=(limit.starts[0], EARLIEST))
-        early = tuple(Clock(limit, fact, start, span, span.add(start) if known else EARLIEST) for span in spans)
-        if known.keys() == starts.keys() and starts:
+        fact, start, unknown = limit.starts[0], EARLIEST, None
+        for name in limit.starts:
+            at = values[name]
+            if at is UNKNOWN:
+                unknown = unknown or name
+            elif at is not None and at > start:
+                fact, start = name, at
+        spans, known = self._spans(limit, values), start is not EARLIEST
+        early = tuple([Clock(limit, fact, start, span, span.add(start) if known else EARLIEST) for span in spans])
+        if known and unknown is None:
             return early
-        unknown = next((fact for fact, at in starts.items() if at is UNKNOWN), limit.starts[0])
-        return (*early, Clock(limit, unknown, NEVER, spans[0], NEVER))
+        return (*early, Clock(limit, unknown or limit.starts[0], NEVER, spans[0], NEVER))
 
     @staticmethod
     def _spans(limit: Limit, values: Mapping[str, Any]) -> tuple[BoundSpan, ...]:

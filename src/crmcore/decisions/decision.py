@@ -66,9 +66,9 @@ class Reason:
 
 
 def _plain(value: object, zone: tzinfo) -> object:
-    if isinstance(value, datetime):
-        return instant_text(value, zone)
-    return value if value is None or isinstance(value, int) else str(value)
+    if value is None or isinstance(value, int):
+        return value
+    return instant_text(value, zone) if isinstance(value, datetime) else str(value)
 
 
 def instant_text(value: datetime, zone: tzinfo) -> str:

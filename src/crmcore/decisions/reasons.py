@@ -40,11 +40,10 @@ def _catalogue(rule: str) -> tuple[str, int]:
 
 
 def _limit(deadlines: Deadlines, limit: Limit, values: Mapping[str, Any], as_of: datetime) -> Reason:
-    clocks = deadlines.clocks(limit, values)
-    if len({clock.due <= as_of for clock in clocks}) > 1:
-        fact = limit.by if limit.by and len({id(clock.span) for clock in clocks}) > 1 else clocks[-1].fact
+    clock, *others = clocks = deadlines.clocks(limit, values)
+    if any((other.due <= as_of) != (clock.due <= as_of) for other in others):
+        fact = limit.by if limit.by and len({id(other.span) for other in clocks}) > 1 else clocks[-1].fact
         return Reason(rule=limit.rule, code=limit.code, holds=None, fact=fact)
-    clock = clocks[0]
     return Reason(
         rule=limit.rule,
         code=limit.code,
