@@ -17,6 +17,8 @@ import attrs
 
 from crmcore.book import calendars as calendar_tables
 from crmcore.book.checks import rhythm_findings
+from crmcore.book.concepts import CONCEPTS
+from crmcore.book.schema import book_schema
 from crmcore.calendars import BusinessCalendar
 from crmcore.calendars import zone as zone_of
 from crmcore.decisions.decision import Finding
@@ -24,13 +26,10 @@ from crmcore.decisions.digest import digest
 from crmcore.decisions.frozen import FrozenMap
 from crmcore.errors import InvalidCalendar, MissingExtra
 from crmcore.files.toml import Reader
-from crmcore.ownership import settings as ownership_settings
 from crmcore.ownership.settings import Ownership
 
 __all__ = ["PolicyBook"]
 
-CONCEPTS: Final = (ownership_settings,)
-"""The concepts that bring tables, in the order in which a book is written."""
 STANDARD: Final = "standard"
 
 
@@ -147,8 +146,6 @@ class PolicyBook:
     @staticmethod
     def schema() -> dict[str, Any]:
         """The JSON Schema of a book file, for editors and form builders."""
-        from crmcore.book.schema import book_schema
-
         return book_schema()
 
     def __getstate__(self) -> dict[str, Any]:

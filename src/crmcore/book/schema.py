@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from crmcore.book import calendars
-from crmcore.book.book import CONCEPTS
+from crmcore.book.concepts import CONCEPTS
 
 __all__ = ["book_schema"]
 

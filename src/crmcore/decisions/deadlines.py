@@ -1,8 +1,8 @@
 """
 Deadlines: one instant, seen by decision, reminder, display and work list alike.
 
-A `DeadlineRules` is data: limits that count from the latest of their starts, holds before whose end nothing falls
-due, leads of the reminders. `Deadlines` reads a record against it:
+`DeadlineRules` is data: limits that count from the latest of their starts, holds before whose end nothing falls due,
+leads of the reminders. `Deadlines` reads a record against it:
 
     deadline = max(earliest limit, latest hold); an appointment shortly after it moves the deadline to the appointment
 
@@ -21,96 +21,17 @@ from typing import Any, Final
 import attrs
 
 from crmcore.calendars import EARLIEST, OPEN_ENDED, BoundSpan, to_utc
-from crmcore.decisions.codes import Outcome, ReasonCode
-from crmcore.decisions.decision import Decision, PolicyRef, Reason
+from crmcore.decisions.codes import Outcome
+from crmcore.decisions.decision import Decision, PolicyRef
 from crmcore.decisions.facts import UNKNOWN, FactReader, optional_flag
+from crmcore.decisions.limits import DeadlineRules, Hold, Limit
+from crmcore.decisions.reasons import Judged
 from crmcore.errors import InvalidFact
 
-__all__ = ["Appointment", "DeadlineRules", "Deadlines", "Hold", "Limit"]
+__all__ = ["Case", "Clock", "Deadlines"]
 
 NEVER: Final = OPEN_ENDED
 OPEN: Final = "open"
-
-
-@attrs.frozen(kw_only=True)
-class Limit:
-    """Due at the span after the latest of `starts`; the span may differ by the fact `by`. A limit due is a rule met."""
-
-    rule: str
-    code: ReasonCode
-    starts: tuple[str, ...]
-    spans: Mapping[str | None, BoundSpan]
-    by: str | None = None
-    unknown_flag: str | None = None
-
-    @property
-    def default(self) -> BoundSpan | None:
-        """The span for a value of `by` that is none or not listed; without it such a value is unknown."""
-        return self.spans.get(None)
-
-
-@attrs.frozen(kw_only=True)
-class Hold:
-    """Nothing falls due before `fact` and the span after it; OPEN_ENDED: never."""
-
-    rule: str
-    code: ReasonCode
-    fact: str
-    span: BoundSpan | None = None
-
-    def end(self, value: datetime) -> datetime:
-        """Until when the hold lasts, exclusive."""
-        return value if self.span is None or value == NEVER else self.span.add(value)
-
-
-@attrs.frozen(kw_only=True)
-class Appointment:
-    """An instant at most `within` after the deadline moves the deadline to it."""
-
-    rule: str
-    code: ReasonCode
-    fact: str
-    within: BoundSpan
-
-    def move(self, deadline: datetime, at: datetime) -> datetime:
-        """The deadline, moved to the appointment where it lies shortly after."""
-        return at if deadline < at <= self.within.add(deadline) else deadline
-
-
-@attrs.frozen(kw_only=True)
-class DeadlineRules:
-    """What a deadline policy judges, as data, in catalogue order."""
-
-    gate: str
-    owner: str
-    closed: tuple[str, ...]
-    past: tuple[str, ...]
-    limits: tuple[Limit, ...]
-    holds: tuple[Hold, ...]
-    appointment: Appointment | None
-    leads: tuple[BoundSpan, ...]
-    tolerance: BoundSpan
-    gate_reason: tuple[str, ReasonCode] = ("OWN-9", ReasonCode.NOT_OPEN)
-    owner_reason: tuple[str, ReasonCode] = ("OWN-1", ReasonCode.NO_OWNER)
-
-    @property
-    def facts(self) -> tuple[str, ...]:
-        """The facts that are read, each once; a flag that may be absent is not among them."""
-        named = [self.gate, self.owner]
-        for limit in self.limits:
-            named += [*limit.starts, *([limit.by] if limit.by else [])]
-        named += [hold.fact for hold in self.holds]
-        named += [self.appointment.fact] if self.appointment else []
-        return tuple(dict.fromkeys(named))
-
-    @property
-    def flag(self) -> tuple[str, str] | None:
-        """The flag that may be absent, and the fact that it makes unknown."""
-        return next(((limit.unknown_flag, limit.starts[-1]) for limit in self.limits if limit.unknown_flag), None)
-
-    def begins(self, lead: BoundSpan, span: BoundSpan) -> bool:
-        """Whether the lead is used for the limit: only a shorter one is."""
-        return lead.span.nominal < span.span.nominal
 
 
 @attrs.frozen
@@ -388,18 +309,3 @@ def next_change(
     instants = sorted({at for case in cases for at in case.changes(now)})
     change = next((at for at in instants if agreed(cases, at) != answer), None)
     return min(filter(None, (change, bound)), default=None)
-
-
-@attrs.frozen
-class Judged:
-    """What a deadline decision keeps, to give its reasons when asked."""
-
-    deadlines: Deadlines
-    values: Mapping[str, Any] | tuple[Any, ...]
-
-    def reasons(self, as_of: datetime) -> tuple[Reason, ...]:
-        """Every judged rule, held or not, in catalogue order."""
-        from crmcore.decisions.reasons import deadline_reasons
-
-        values = self.deadlines.door(self.values) if isinstance(self.values, tuple) else self.values
-        return deadline_reasons(self.deadlines, self.deadlines.seen(values, as_of).values, as_of)

@@ -18,9 +18,11 @@ from typing import Any, Final
 
 from crmcore.calendars import OPEN_ENDED, to_utc
 from crmcore.decisions.codes import Outcome
-from crmcore.decisions.deadlines import OPEN, Deadlines, Judged, Limit
+from crmcore.decisions.deadlines import OPEN, Deadlines
 from crmcore.decisions.decision import Decision
 from crmcore.decisions.facts import OF_MAPPINGS, UNKNOWN, optional_flag
+from crmcore.decisions.limits import Limit
+from crmcore.decisions.reasons import Judged
 from crmcore.errors import InvalidInput
 
 __all__ = ["decider", "evaluator", "sweeper"]

@@ -13,11 +13,12 @@ import attrs
 
 from crmcore.calendars import to_utc
 from crmcore.decisions.codes import Outcome, ReasonCode
-from crmcore.decisions.deadlines import DeadlineRules, Deadlines
+from crmcore.decisions.deadlines import Deadlines
 from crmcore.decisions.decision import Decision, PolicyRef
 from crmcore.decisions.digest import digest
 from crmcore.decisions.frozen import FrozenMap
 from crmcore.decisions.generated import decider, evaluator, sweeper
+from crmcore.decisions.limits import DeadlineRules
 from crmcore.errors import InvalidPolicy
 
 __all__ = ["DeadlinePolicy"]

@@ -7,14 +7,30 @@ from datetime import datetime
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 from crmcore.calendars import OPEN_ENDED, BoundSpan
 from crmcore.decisions.decision import Reason
 from crmcore.decisions.facts import UNKNOWN
+from crmcore.decisions.limits import Hold, Limit
 
 if TYPE_CHECKING:
-    from crmcore.decisions.deadlines import Deadlines, Hold, Limit
+    from crmcore.decisions.deadlines import Deadlines
 
-__all__ = ["deadline_reasons"]
+__all__ = ["Judged"]
+
+
+@attrs.frozen
+class Judged:
+    """What a deadline decision keeps, to give its reasons when asked."""
+
+    deadlines: Deadlines
+    values: Mapping[str, Any] | tuple[Any, ...]
+
+    def reasons(self, as_of: datetime) -> tuple[Reason, ...]:
+        """Every judged rule, held or not, in catalogue order."""
+        values = self.deadlines.door(self.values) if isinstance(self.values, tuple) else self.values
+        return deadline_reasons(self.deadlines, self.deadlines.seen(values, as_of).values, as_of)
 
 
 def deadline_reasons(deadlines: Deadlines, values: Mapping[str, Any], as_of: datetime) -> tuple[Reason, ...]:

@@ -13,11 +13,11 @@ import attrs
 
 from crmcore.calendars import BoundSpan, BusinessCalendar, Span, to_utc, zone
 from crmcore.decisions.codes import FindingCode, Outcome, ReasonCode
-from crmcore.decisions.deadlines import Appointment, DeadlineRules, Hold, Limit
 from crmcore.decisions.decision import Decision, Finding, Given, PolicyRef, Reason
 from crmcore.decisions.digest import digest
 from crmcore.decisions.facts import FactReader
 from crmcore.decisions.frozen import FrozenMap
+from crmcore.decisions.limits import Appointment, DeadlineRules, Hold, Limit
 from crmcore.decisions.policies import DeadlinePolicy
 from crmcore.errors import InvalidFact, InvalidPolicy, InvalidSpan
 from crmcore.ownership.values import PAST_FACTS, Status
