@@ -67,7 +67,7 @@ MAIN = "from crmcore.cli import main; main()"
 
 
 def day(*, quick: bool) -> Iterator[Row]:
-    """Memory first, while this process is small; then the time, in this process and with the collector off, as the command has it."""
+    """Memory first, while this process is small; then the time, in it, with the collector off as the command has it."""
     for zone in (ZONE, "UTC"):
         with TemporaryDirectory() as folder:
             files = _Files(Path(folder), zone, SMALL if quick else LARGE)

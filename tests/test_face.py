@@ -51,9 +51,10 @@ def test_the_face() -> None:
         assert getattr(crmcore, name) is getattr(import_module(f"crmcore.{crmcore._HOMES[name]}"), name)
 
 
-def test_modules_by_attribute() -> None:
+def test_modules_by_attribute(monkeypatch: pytest.MonkeyPatch) -> None:
     """`import crmcore` is enough to reach its packages."""
     for name in crmcore._MODULES:
+        monkeypatch.delattr(crmcore, name, raising=False)
         assert getattr(crmcore, name) is import_module(f"crmcore.{name}")
 
 

@@ -1,8 +1,6 @@
 """
 Every error of the library, in one tree.
 
-::
-
     CrmcoreError
     ├── InvalidInput (ValueError)      what was given cannot be used; says what to give instead
     │   ├── NaiveDatetime              an instant without an offset

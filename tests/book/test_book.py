@@ -593,3 +593,45 @@ print(book.ownership.reclaim.decide(facts, now=datetime(2026, 6, 1, tzinfo=UTC))
         check=False,
     )
     assert (done.stdout.strip().split()[0], done.stderr) == ("reclaim", "")
+
+
+# --- what a newcomer would try ---
+
+
+def test_calendars_follow_the_tables_too() -> None:
+    """``book.calendars.office`` is ``[calendars.office]``."""
+    book = PolicyBook.standard()
+    assert book.calendars.office is book.calendars["office"]
+    with pytest.raises(AttributeError, match="no calendar 'offise'; it has: office"):
+        _ = book.calendars.offise
+    assert pickle.loads(pickle.dumps(book)).calendars.office == book.calendars.office
+
+
+def test_a_date_may_be_written_as_text() -> None:
+    assert PolicyBook.loads('schema = 1\neffective = "2026-01-01"').version == "2026-01-01"
+
+
+def test_a_protection_is_named_without_its_until() -> None:
+    text = 'schema = 1\n[ownership.reclaim]\nno_deal = "9d"\nprotected_by = ["contract_until"]'
+    with pytest.raises(InvalidFile, match="write 'contract', read as contract_until"):
+        PolicyBook.loads(text)
+
+
+def test_a_calendar_without_hours_is_refused() -> None:
+    text = 'schema = 1\n[ownership.reclaim]\nidle = "30wd"\n[calendars.a]\nweek = {}'
+    with pytest.raises(InvalidFile, match=r"calendars\.a\.week: \{\} has no working time"):
+        PolicyBook.loads(text)
+
+
+def test_a_calendar_that_says_no_zone_is_found() -> None:
+    """Working time alone needs a zone as well."""
+    limit = 'schema = 1\n[ownership.reclaim]\nidle = "30wd"\ncalendar = "a"\n'
+    text = f'{limit}[calendars.a]\nweek = {{ mon = ["09:00-18:00"] }}'
+    found = [(finding.code, finding.key) for finding in PolicyBook.loads(text).check()]
+    assert found == [("zone_not_said", "calendars.a.zone")]
+
+
+def test_a_book_that_is_only_called_standard_is_checked() -> None:
+    text = 'schema = 1\nname = "standard"\n[ownership.reclaim]\nno_deal = "90d"'
+    assert [finding.key for finding in PolicyBook.loads(text).check()] == ["zone"]
+    assert PolicyBook.loads(PolicyBook.standard().to_toml()).check() == ()

@@ -198,3 +198,13 @@ def test_shifts_are_not_kept_without_end() -> None:
     for i in range(REMEMBERED + 2):
         span.add(start + timedelta(days=i))
     assert len(span._adds) < REMEMBERED
+
+
+def test_a_span_can_be_used_at_once() -> None:
+    """`add`, `sub` and `cutoff` without binding it first."""
+    at = datetime(2026, 3, 31, 12, tzinfo=UTC)
+    bound = Span("7d").on("Europe/Berlin")
+    assert Span("7d").add(at, "Europe/Berlin") == bound.add(at)
+    assert Span("7d").sub(at, "Europe/Berlin") == bound.sub(at)
+    assert Span("7d").cutoff(at, "Europe/Berlin") == bound.cutoff(at)
+    assert Span("24h").add(at) == at + timedelta(hours=24)

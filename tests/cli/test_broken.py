@@ -62,7 +62,7 @@ def test_as_a_program_it_exits_with_2_and_no_traceback(desk: Desk) -> None:
 
 
 def test_the_first_twenty_faults_are_told(desk: Desk) -> None:
-    lines = "".join(f"x{n},Ann,,Open,never,,,,,,,\n" for n in range(30))
+    lines = "".join(f"x{n},Ann,,Open{n},,,,,,,,\n" for n in range(30))
     desk.deals = desk.write("deals.csv", f"{BROKEN[20].content!s}".splitlines()[0] + "\n" + lines)
     said = desk.on_files("day").stderr.splitlines()
     assert (len(said), said[-1]) == (21, f"{desk.deals}: and 10 more")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import runpy
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -10,7 +12,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from cli.desk import AS_OF, BOOK, MAP, Desk
+from cli.desk import AS_OF, BOOK, DEALS, MAP, Desk
 from crmcore.book import PolicyBook
 from crmcore.cli import main
 
@@ -78,7 +80,8 @@ def test_explain_speaks_in_the_maps_zone(desk: Desk) -> None:
 def test_explain_notes_what_was_not_judged(desk: Desk) -> None:
     desk.book = desk.write("book.toml", BOOK.replace('zone = "Asia/Shanghai"\n', ""))
     result = desk.on_files("explain", "d1")
-    assert result.stderr == "Notes: the book says no zone: days are counted in the map's, Asia/Shanghai\n"
+    note = "Note: the book says no zone: days are counted in the map's, Asia/Shanghai"
+    assert (result.stdout.splitlines()[-1], result.stderr) == (note, "")
 
 
 @pytest.mark.parametrize("args", [[], ["--json"]])
@@ -184,14 +187,17 @@ def test_main_runs_the_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
 
 
 @pytest.mark.parametrize("package", ["click", "rich"])
-def test_without_its_extra_the_command_line_names_it(monkeypatch: pytest.MonkeyPatch, package: str) -> None:
+def test_without_its_extra_the_command_line_names_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], package: str
+) -> None:
     for name in list(sys.modules):
         if name.startswith(("crmcore.cli.", f"{package}.")) and name != "crmcore.cli.entry":
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(SystemExit) as caught:
         main()
-    assert caught.value.code == f"crmcore: the command line needs {package}; pip install 'crmcore[cli]'"
+    said = f"crmcore: the command line needs {package}; pip install 'crmcore[cli]'\n"
+    assert (caught.value.code, capsys.readouterr().err) == (2, said)
 
 
 def test_any_other_import_error_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -212,3 +218,49 @@ def test_the_program_reads_a_pipe(desk: Desk) -> None:
     files = ["--map", desk.map, "--policies", desk.book, "--as-of", AS_OF]
     done = desk.real("day", "--json", "--deals", "-", *files, stdin=Path(desk.deals).read_bytes())
     assert (done.returncode, json.loads(done.stdout)) == (0, desk.document())
+
+
+@pytest.mark.parametrize("args", [[], ["-m", "crmcore"]])
+def test_output_that_cannot_be_written_ends_with_2(args: list[str]) -> None:
+    """A full disk is no traceback."""
+    command = args or ["-c", "from crmcore.cli import main; main()"]
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = subprocess.run(
+            [sys.executable, *command, "policy", "schema"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_an_output_error_says_what_it_is(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def full() -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("crmcore.cli.commands.crmcore", full)
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 2
+    assert capsys.readouterr().err == "crmcore: the output cannot be written: No space left on device\n"
+
+
+def test_the_module_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``python -m crmcore``."""
+    monkeypatch.setattr(sys, "argv", ["crmcore", "--version"])
+    with pytest.raises(SystemExit) as caught:
+        runpy.run_module("crmcore", run_name="__main__")
+    assert caught.value.code == 0
+
+
+def test_a_prospect_that_was_skipped_is_said_to_be(desk: Desk) -> None:
+    """It is in the file, and its row is faulty."""
+    desk.deals = desk.write("deals.csv", DEALS.replace("2026-01-10", "31/31/2026", 1))
+    result = desk.on_files("explain", "d1", "--skip-bad")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "d1 in " in result.stderr
+    assert "line 2, was skipped because of faults; leave --skip-bad out" in result.stderr
+
+
+def test_a_map_in_the_place_of_a_book_is_told(desk: Desk) -> None:
+    desk.book = desk.write("book.toml", MAP)
+    result = desk.on_files("day")
+    assert (result.exit_code, "is a map, not a policy book; it belongs to --map" in result.stderr) == (2, True)

@@ -103,7 +103,7 @@ def test_people_see_tables(desk: Desk) -> None:
         "Back to the pool (1)",
         "idle since 2026-01-10 00:00",
         "Soon due (2)",
-        "Changes before midnight (1)",
+        "Look again before midnight (1)",
         "Cannot be told: facts are missing",
         "Owners (2)",
     ):
@@ -252,7 +252,7 @@ def test_what_was_not_judged_is_said(desk: Desk) -> None:
     ]
     desk.book = desk.write("book.toml", book.replace(', default = "30d"', ""))
     assert desk.document()["notes"][0] == "no column for grade and no default in idle: every limit has to agree"
-    assert "说明: 没有 quote_until 列：按无此保护处理" in desk.on_files("day", "--lang", "zh").stdout
+    assert "说明：没有 quote_until 列：按无此保护处理" in desk.on_files("day", "--lang", "zh").stdout
 
 
 def test_without_a_column_for_the_last_contact_idle_is_not_judged(desk: Desk) -> None:
@@ -298,7 +298,7 @@ def test_a_sales_office_gets_a_list_per_owner(desk: Desk) -> None:
     """CSV with a byte order mark, so that a spreadsheet reads Chinese."""
     folder = desk.folder / "lists" / "today"
     result = desk.on_files("day", "--csv", str(folder))
-    assert result.stderr == f"2 lists written to {folder}\n"
+    assert (result.stdout.splitlines()[-1], result.stderr) == (f"2 lists written to {folder}", "")
     found = lists(folder)
     heads = ["list", "no.", "id", "customer", "value", "manager", "deadline", "rule", "why"]
     assert {name: rows[0] for name, rows in found.items()} == {"Ann.csv": heads, "Bob.csv": heads}
@@ -336,27 +336,53 @@ def test_a_usual_protection_that_the_book_does_not_list_is_noted(desk: Desk) -> 
 
 
 def test_a_list_of_yesterday_does_not_pass_for_one_of_today(desk: Desk) -> None:
-    """The list of an owner who has none today goes, in whatever language it was; other files stay."""
+    """Who has nothing to do today has an empty list, whatever the language of the one before; other files stay."""
     folder = desk.folder / "lists"
     desk.on_files("day", "--lang", "zh", "--csv", str(folder))
     (folder / "my own.csv").write_bytes(b"a,b\n")
     (folder / "notes.txt").write_bytes(b"x")
     desk.on_files("day", "--csv", str(folder), as_of="2026-01-16")
-    assert {path.name for path in folder.iterdir()} == {"my own.csv", "notes.txt"}
+    assert (folder / "my own.csv").read_bytes() == b"a,b\n"
+    (folder / "my own.csv").unlink()
+    (folder / "notes.txt").unlink()
+    assert {name: len(rows) for name, rows in lists(folder).items()} == {"Ann.csv": 1, "Bob.csv": 1}
 
 
-def test_a_folder_among_the_lists_is_left_alone(desk: Desk) -> None:
+def test_a_file_that_is_no_list_is_not_overwritten(desk: Desk) -> None:
     folder = desk.folder / "lists"
-    (folder / "archive.csv").mkdir(parents=True)
+    folder.mkdir()
+    (folder / "Ann.csv").write_bytes(b"my own,notes\n")
     result = desk.on_files("day", "--csv", str(folder))
-    assert (result.exit_code, (folder / "archive.csv").is_dir()) == (0, True)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "Ann.csv: is no list of ours, and would be overwritten; move it away" in result.stderr
+    assert [path.name for path in folder.iterdir()] == ["Ann.csv"]
+    assert (folder / "Ann.csv").read_bytes() == b"my own,notes\n"
+
+
+def test_a_folder_without_a_name_is_refused(desk: Desk) -> None:
+    """An unset variable of a shell script."""
+    result = desk.on_files("day", "--csv", " ")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "--csv: names no folder; give one, or drop --csv\n"
+
+
+def test_an_owner_of_the_cap_whom_nobody_knows_is_noted(desk: Desk) -> None:
+    desk.book = desk.write("book.toml", BOOK.replace("{ Ann = 2 }", "{ Niemand = 3 }"))
+    assert "no open prospect has the owner Niemand, whom the cap names" in desk.document()["notes"]
+
+
+def test_a_folder_in_the_place_of_a_list_is_left_alone(desk: Desk) -> None:
+    folder = desk.folder / "lists"
+    (folder / "Ann.csv").mkdir(parents=True)
+    result = desk.on_files("day", "--csv", str(folder))
+    assert (result.exit_code, (folder / "Ann.csv").is_dir(), list(folder.iterdir())) == (2, True, [folder / "Ann.csv"])
 
 
 @pytest.mark.parametrize(
     ("owners", "files"),
     [
         (("a/b", r"c:\d", "*?"), {"a_b.csv", "c_d.csv", "_.csv"}),
-        (("Ann", "ANN", "ann"), {"Ann.csv", "ANN (2).csv", "ann (3).csv"}),
+        (("Ann", "ANN", "ann"), {"ANN.csv", "Ann (2).csv", "ann (3).csv"}),
         ((" .. ", "x" * 200), {"_.csv", "x" * 80 + ".csv"}),
         (("张三", "李 四"), {"张三.csv", "李 四.csv"}),
     ],

@@ -230,7 +230,7 @@ def test_a_reminder_in_chinese() -> None:
         "  + OWN-1 自2026-01-01 08:00起闲置（assigned_at），期限30天：2026-01-31 08:00到期，已过1天",
         "  - OWN-2 自2026-01-01 08:00起未成交（assigned_at），期限90天：2026-04-01 08:00到期，还有59天",
         "  + OWN-18 2026-02-05 08:00的预约推迟到期",
-        "  若无其他变化，结论将于2026-02-04 08:00改变",
+        "  若无其他变化，结论至少维持到2026-02-04 08:00",
     ]
 
 
@@ -246,10 +246,10 @@ def test_what_is_not_known_in_both_languages() -> None:
     facts = {"contact_unknown": True, "contract_until": UNKNOWN}
     assert said(facts, "2026-02-10")[:3] == [
         "Needs data, as of 2026-02-10 08:00",
-        "  not known: last_contact_at, contract_until",
+        "  not known, or too far in the future: last_contact_at, contract_until",
         "  ? OWN-1 not known: last_contact_at",
     ]
-    assert said(facts, "2026-02-10", "zh")[1] == "  未知：last_contact_at, contract_until"
+    assert said(facts, "2026-02-10", "zh")[1] == "  未知，或时间过于靠后：last_contact_at, contract_until"
 
 
 @pytest.mark.parametrize(

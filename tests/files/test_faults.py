@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ HEADER = "id,owner,stage,created\n"
 GOOD = "1,u,open,2026-01-01\n"
 BLANK = 'add "" to [values] missing or to [values] unknown'
 ISO = "write it as 2026-03-31, 2026-03-31 14:30 or 2026-03-31T14:30:00+08:00"
+OURS = '"open", "won", "lost" or "invalid"'
+SAVE = " under [file] of the map, or save the file as CSV UTF-8"
 OWN = "every row needs an id of its own"
 
 
@@ -88,13 +91,13 @@ def test_an_unknown_code(files: Any) -> None:
         "line 2, column stage",
         "Engaging",
         "is no status that the map knows",
-        'add "Engaging" = "open" to [codes.status]',
+        f'add "Engaging" = {OURS} to [codes.status]',
     )
 
 
 def test_an_unknown_code_near_a_known_one(files: Any) -> None:
     assert files.fault(HEADER + "1,u,engaging,\n", mapped='[codes.status]\nEngaging = "open"')[3] == (
-        'did you mean \'Engaging\'? add "engaging" = "open" to [codes.status]'
+        f"did you mean 'Engaging'? add \"engaging\" = {OURS} to [codes.status]"
     )
 
 
@@ -107,7 +110,7 @@ def test_an_unknown_grade(files: Any) -> None:
 @pytest.mark.parametrize("cell", ["", "NA"])
 def test_a_missing_status_is_not_the_rest(files: Any, cell: str) -> None:
     given = '[values]\nmissing = ["", "NA"]\n[codes.status]\n"*" = "lost"'
-    remedy = f'fill it in, or add "{cell}" = "open" to [codes.status]'
+    remedy = f'fill it in, or add "{cell}" = {OURS} to [codes.status]'
     assert files.fault(HEADER + f"1,u,{cell},\n", mapped=given) == (
         ("line 2, column stage", cell, "is missing: no status", remedy)
     )
@@ -118,7 +121,13 @@ def test_a_missing_status_is_not_the_rest(files: Any, cell: str) -> None:
     [
         ("2017/3/5", 'add "%Y/%m/%d" to [time] formats'),
         ("03/04/2017", 'add "%d/%m/%Y" or "%m/%d/%Y" to [time] formats'),
-        ("soon", f"{ISO}, or add its form to [time] formats"),
+        ("03/04/2017 1:05 PM", 'add "%d/%m/%Y %I:%M %p" or "%m/%d/%Y %I:%M %p" to [time] formats'),
+        ("2026-1-5", 'add "%Y-%m-%d" to [time] formats'),
+        ('"Jan 5, 2026"', 'add "%b %d, %Y" to [time] formats'),
+        ("05.01.26", 'add "%d.%m.%y" to [time] formats'),
+        ("2017年3月5日 08:00:01", 'add "%Y年%m月%d日 %H:%M:%S" to [time] formats'),
+        ("k.A.", f"{ISO}, or add its form to [time] formats, or list it under [values] unknown"),
+        ("10th May 2026", f"{ISO}, or add its form to [time] formats"),
         ("43101", f"format the column as a date before the export, or {ISO}"),
         ("2026-02-30", None),
         ("2026-01-01+08:00", None),
@@ -128,7 +137,7 @@ def test_a_missing_status_is_not_the_rest(files: Any, cell: str) -> None:
 )
 def test_a_bad_date(files: Any, cell: str, remedy: str | None) -> None:
     place, value, problem, said = files.fault(HEADER + f"1,u,open,{cell}\n")
-    assert (place, value, problem) == ("line 2, column created", cell, "is no date that the map knows")
+    assert (place, value, problem) == ("line 2, column created", cell.strip('"'), "is no date that the map knows")
     assert said == remedy or (remedy is None and said.startswith("write it as 2026-03-31"))
 
 
@@ -149,6 +158,7 @@ def test_a_bad_protection_and_a_bad_flag(files: Any) -> None:
         ("line 2, column contract", "forever", "is no date that the map knows"),
         ("line 2, column lost_track", "maybe", "is neither true nor false"),
     ]
+    assert found[0].remedy.startswith("write true (no end) or false (none), or write it as 2026-03-31")
     assert found[1].remedy == "write true or false"
 
 
@@ -174,7 +184,7 @@ def test_all_rows_of_another_width(files: Any) -> None:
 
 
 def test_the_line_is_where_the_record_starts(files: Any) -> None:
-    text = HEADER + '1,"a\nb\r\nc\rd",open,\n\n2,"e\nf",huh,\n3,"g\nh",huh,soon\n'
+    text = HEADER + '1,"a\nb\r\nc\rd",open,\n\n2,"e\nf",huh,\n3,"g\nh",hah,soon\n'
     assert [fault.place for fault in files.faults(text)] == [
         "line 7, column stage",
         "line 9, column stage",
@@ -188,8 +198,45 @@ def test_another_encoding_names_byte_and_line(files: Any) -> None:
         "line 3, byte 45",
         b"\xd5",
         "is not utf-8",
-        'write encoding = "gb18030" under [file] of the map, or save the file as CSV UTF-8',
+        "write encoding = \"gb18030\" (reads '张') or \"cp1252\" (reads 'ÕÅ')" + SAVE,
     )
+
+
+@pytest.mark.parametrize("skip_bad", [False, True])
+def test_a_western_encoding_is_shown_with_how_it_reads(files: Any, skip_bad: bool) -> None:
+    content = (HEADER + GOOD + "2,Jörg Müller,open,\n").encode("cp1252")
+    records = files.records(content, skip_bad=skip_bad)
+    with suppress(InvalidFile):
+        list(records)
+    (fault,) = records.faults
+    assert fault.remedy == (
+        "write encoding = \"cp1252\" (reads 'Jörg Müller') or \"gb18030\" (reads 'J鰎g M黮ler')" + SAVE
+    )
+
+
+def test_an_encoding_that_cannot_be_is_not_proposed(files: Any) -> None:
+    content = (HEADER + "1,Müll,open,\n2,caf").encode("cp1252") + b"\xe9,open,\n"
+    assert files.fault(content)[3] == "write encoding = \"cp1252\" (reads 'Müll')" + SAVE
+
+
+def test_bytes_of_no_encoding(files: Any) -> None:
+    remedy = files.fault((HEADER + "1,").encode() + b"\x81\xff,open,\n")[3]
+    assert remedy.startswith('write encoding = "gb18030" (reads ')
+    assert '"cp1252" (reads ' in remedy
+
+
+def test_a_western_file_read_as_chinese(files: Any) -> None:
+    content = (HEADER + "1,").encode() + b"caf\xe9,open,\n"
+    assert files.fault(content, mapped='[file]\nencoding = "gb18030"')[3] == (
+        "write encoding = \"cp1252\" (reads 'café')" + SAVE
+    )
+
+
+def test_another_encoding_behind_the_head_of_a_file(files: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crmcore.files.sources._CHUNK", 40)
+    records = files.records((HEADER + GOOD + "2,张,open,\n").encode("gb18030"), skip_bad=True)
+    list(records)
+    assert records.faults[0].remedy == 'write encoding = "gb18030" or "cp1252"' + SAVE
 
 
 @pytest.mark.parametrize("size", [1, 3, 40, 50])
@@ -312,7 +359,14 @@ def test_a_cell_without_end(files: Any) -> None:
             "deals.parquet",
             b"PAR1",
             "is Parquet, which is not read yet",
-            "save it as CSV (Parquet comes with the frames extra)",
+            "save it as CSV",
+        ),
+        ("deals.json", b"[]", "is JSON, not JSON Lines", "rename to .jsonl and write one object per line"),
+        (
+            "deals.jsonl",
+            b'[\n{"id": 1},\n{"id": 2}\n]',
+            "is one JSON list, not JSON Lines",
+            "write one object per line, without the list around them",
         ),
         ("deals.csv.gz", b"\x1f\x8b", "is compressed", "decompress it first"),
     ],
@@ -362,6 +416,13 @@ def test_a_nested_cell(files: Any) -> None:
     )
 
 
+def test_half_a_character_of_json_lines(files: Any) -> None:
+    text = '{"id": "1", "owner": "\\ud800", "stage": "open", "created": null}\n'
+    assert files.fault(text, "deals.jsonl") == (
+        ("line 1, column owner", "\ud800", "has half a surrogate pair", "write the whole character")
+    )
+
+
 def test_a_key_that_turns_up_late(files: Any) -> None:
     line = '{"id": "%s", "owner": "u", "stage": "open", "created": null%s}\n'
     text = "".join(line % (n, "") for n in range(5000)) + line % ("last", ', "last": "2026-01-01"')
@@ -374,11 +435,87 @@ def test_a_key_that_turns_up_late(files: Any) -> None:
 
 
 def test_very_many_faults_are_counted_and_a_thousand_kept(files: Any) -> None:
-    records = files.records(HEADER + "".join(f"{n},u,huh,\n" for n in range(1500)))
+    records = files.records(HEADER + "".join(f"{n},u,huh{n},\n" for n in range(1500)))
     with pytest.raises(InvalidFile) as caught:
         list(records)
     assert (records.fault_count, records.skipped, len(caught.value.faults)) == (1500, 1500, 1000)
+    assert caught.value.not_kept == 500
     assert str(caught.value).splitlines()[-1].endswith("and 1480 more")
+
+
+def test_a_code_is_told_once(files: Any) -> None:
+    rows = "".join(f"{n},u,{'huh' if n % 2 else 'hah'},\n" for n in range(5))
+    records = files.records(HEADER + rows)
+    with pytest.raises(InvalidFile) as caught:
+        list(records)
+    assert (records.fault_count, caught.value.not_kept) == (5, 0)
+    assert str(caught.value).replace(records.path, "f") == (
+        "f: line 2, column stage: 'hah' is no status that the map knows (and 2 more rows);"
+        f' add "hah" = {OURS} to [codes.status]\n'
+        "f: line 3, column stage: 'huh' is no status that the map knows (and 1 more row);"
+        f' add "huh" = {OURS} to [codes.status]'
+    )
+
+
+def test_faults_alike_do_not_hide_others(files: Any) -> None:
+    rows = "".join(f"{n},u,open,{'5.1.2026' if n % 2 else '3/25/2026'}\n" for n in range(40))
+    records = files.records(HEADER + rows + "1,u,open,\n,u,open,\n")
+    with pytest.raises(InvalidFile) as caught:
+        list(records)
+    assert (records.fault_count, caught.value.not_kept) == (42, 0)
+    told = [line.removeprefix(f"{records.path}: ").split(" is ")[0] for line in str(caught.value).splitlines()]
+    assert told == [
+        "line 2, column created: '3/25/2026'",
+        "line 3, column created: '5.1.2026'",
+        "line 4, column created: '3/25/2026'",
+        "line 5, column created: '5.1.2026'",
+        "line 6, column created: '3/25/2026'",
+        "line 7, column created: '5.1.2026'",
+        "lines 8 to 40, column created: 17 more like these",
+        "lines 9 to 41, column created: 17 more like these",
+        "line 42, column id: '1'",
+        "line 43, column id: ''",
+    ]
+
+
+def test_four_faults_alike_are_told_one_by_one(files: Any) -> None:
+    assert len(files.faults(HEADER + "a,u,open,soon\nb,u,open,soon\nc,u,open,soon\nd,u,open,soon\n")) == 4
+
+
+def test_what_is_printed_and_the_rest_make_all_of_them(files: Any) -> None:
+    many = "".join(f"x{n},u,open,soon\n" for n in range(50))
+    with pytest.raises(InvalidFile) as caught:
+        files.read(HEADER + "".join(f"{n},u,huh{n},\n" for n in range(18)) + many)
+    assert str(caught.value).splitlines()[-1].endswith("and 48 more")
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "mapped", "said"),
+    [
+        ("id;owner;stage", "a.csv", "", ("line 1", 'is 1 cell split at ",", 3 at ";"', '";"')),
+        ("\n;;\nid;owner;stage", "a.csv", "", ("line 3", 'is 1 cell split at ",", 3 at ";"', '";"')),
+        ('"id";"owner, of";"stage"', "a.csv", "", ("line 1", 'is 1 cell split at ",", 3 at ";"', '";"')),
+        ("id;owner, of;stage", "a.csv", "", ("line 1", 'is 2 cells split at ",", 3 at ";"', '";"')),
+        ("id\towner", "a.csv", "", ("line 1", 'is 1 cell split at ",", 2 at "\\t"', '"\\t"')),
+        ("id,owner", "a.tsv", "", ("line 1", 'is 1 cell split at "\\t", 2 at ","', '","')),
+        ("sep=;\nid;owner", "a.csv", 'delimiter = ","', ("line 2", 'is 1 cell split at ",", 2 at ";"', '";"')),
+    ],
+)
+def test_another_delimiter(files: Any, text: str, name: str, mapped: str, said: tuple[str, str, str]) -> None:
+    place, problem, delimiter = said
+    remedy = f"write delimiter = {delimiter} under [file] of the map"
+    assert files.fault(f"{text}\n1;u;open\n2;u;open\n", name, f"[file]\n{mapped}") == (
+        (place, text.splitlines()[-1], problem, remedy)
+    )
+
+
+def test_a_long_header_of_another_delimiter_is_cut(files: Any) -> None:
+    assert files.fault(";".join(["column"] * 50))[1] == ";".join(["column"] * 50)[:60] + "…"
+
+
+def test_a_name_of_the_map_may_hold_another_delimiter(files: Any) -> None:
+    specs = (FactSpec("id", "id"),)
+    assert list(Records(files.write("a|b\n1\n"), Map(columns={"id": ("a|b",)}), specs)) == [{"id": "1"}]
 
 
 def test_nothing_comes_after_the_first_batch_with_a_fault(files: Any) -> None:

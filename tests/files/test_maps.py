@@ -11,6 +11,7 @@ import pytest
 
 from crmcore.errors import Fault, InvalidFile
 from crmcore.files import FactSpec, Map
+from crmcore.files.instants import _OFTEN
 
 MapFault = Callable[..., tuple[Any, ...]]
 FULL = """
@@ -226,3 +227,14 @@ def test_a_map_that_is_not_there(tmp_path: Path) -> None:
         InvalidFile, match=r"file: cannot be read: No such file or directory; did you mean 'map.toml'\?"
     ):
         Map.load(tmp_path / "mapp.toml", SPECS)
+
+
+def test_a_policy_book_is_no_map(map_fault: MapFault) -> None:
+    assert map_fault("[ownership.cap]\ndefault = 3", columns="") == (
+        ("file", None, "is a policy book, not a map", "it belongs to --policies")
+    )
+
+
+def test_every_form_that_is_proposed_is_accepted() -> None:
+    forms = ", ".join(f'"{form}"' for form in _OFTEN)
+    assert Map.load("m", (), f"schema = 1\n[time]\nformats = [{forms}]").formats == _OFTEN

@@ -241,6 +241,31 @@ def test_lines_with_nothing_in_them_are_no_records(files: Any) -> None:
     assert records.read == 2
 
 
+@pytest.mark.parametrize("tail", [",,,\n", ", ,  ,\n,,,\n"])
+def test_rows_of_delimiters_only_are_no_records(files: Any, tail: str) -> None:
+    records = files.records("id,owner,stage,created\n1,u,open,\n,,,\n2,u,open,\n" + tail)
+    assert ([row["id"] for row in records], records.read) == (["1", "2"], 2)
+
+
+@pytest.mark.parametrize("first", ["sep=;\n", "\ufeffSEP=;\r\n", '"sep=;"\n'])
+def test_the_line_that_tells_excel_the_delimiter_is_no_header(files: Any, first: str) -> None:
+    text = first + "id;owner;stage;created\n1;a,b;open;\n"
+    assert files.read(text, mapped='[file]\ndelimiter = ";"')[0]["owner"] == "a,b"
+    if '"' not in first:
+        assert files.read(text)[0]["owner"] == "a,b"
+        assert files.fault(text + "2;u;huh;\n")[0] == "line 4, column stage"
+
+
+def test_the_ids_of_skipped_rows_are_kept_with_their_lines(files: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "id,owner,stage,created\n1,u,open,\n2,u,huh,\n,u,open,\n1,u,open,\n2,u,huh,\n3,u,huh,\n"
+    records = files.records(text, skip_bad=True)
+    assert ([row["id"] for row in records], records.skipped) == (["1"], 5)
+    assert records.skipped_ids == {"2": 3, "3": 7}
+    monkeypatch.setattr("crmcore.files.records._SKIPPED_KEPT", 1)
+    list(records)
+    assert records.skipped_ids == {"2": 3}
+
+
 def test_bad_rows_can_be_skipped_and_are_counted(files: Any) -> None:
     text = 'id,owner,stage,created\n1,u,open,\n2,u,huh,soon\n1,v,open,\n3,u,open\n"4"x,u,open,\n5,u,open,\n'
     records = files.records(text, skip_bad=True)

@@ -83,9 +83,9 @@ def test_getters_give_the_default_where_the_key_is_absent() -> None:
             ("k", 1.5, "is a number, not a whole number", "write k = 100, without quotes"),
         ),
         (
-            'k = "2026-01-01"',
+            'k = "2026-13-01"',
             lambda r: r.date("k"),
-            ("k", "2026-01-01", "is text, not a date", "write k = 2026-01-31, without quotes or a time"),
+            ("k", "2026-13-01", "is text, not a date", "write k = 2026-01-31, without quotes or a time"),
         ),
         (
             "k = 10:00:00",
@@ -234,6 +234,35 @@ def test_a_fault_below_a_table_has_the_whole_path() -> None:
     reader.fault_below("a[0]", 1, "is wrong")
     reader.table("week").fault_below("mon[0]", "9-8", "is wrong", "turn it round")
     assert [str(fault) for fault in reader.faults] == ["a[0]: 1 is wrong", "week.mon[0]: '9-8' is wrong; turn it round"]
+
+
+def test_values_are_printed_as_toml_writes_them() -> None:
+    text = 'a = 2025-01-01\nb = { x = 1, "y.z" = ["p", true, 2025-01-01T10:00:00] }\nc = true\nd = 10:00:00\n'
+    reader = Reader("book.toml", text + f"e = {{}}\nf = [{', '.join('1' * 40)}]\ng = 'it'\n")
+    for key in reader.names():
+        reader.fault(key, "is wrong")
+    assert [str(fault) for fault in reader.faults] == [
+        "a: 2025-01-01 is wrong",
+        'b: { x = 1, "y.z" = ["p", true, 2025-01-01T10:00:00] } is wrong',
+        "c: true is wrong",
+        "d: 10:00:00 is wrong",
+        "e: {} is wrong",
+        f"f: [{', '.join('1' * 20)},… is wrong",
+        "g: 'it' is wrong",
+    ]
+    assert reader.faults[0].value == date(2025, 1, 1)
+
+
+def test_a_file_of_another_kind_is_refused_with_one_fault() -> None:
+    said = {"problem": "is a map, not a policy book", "remedy": "it belongs to --map"}
+    for text in ("", "[ownership]", "[ownership]\n[columns]"):
+        Reader("x.toml", text).expect("ownership", other="columns", **said)
+    with pytest.raises(InvalidFile, match=r"^x\.toml: file: is a map, not a policy book; it belongs to --map$"):
+        Reader("x.toml", "[columns]").expect("ownership", other="columns", **said)
+
+
+def test_a_date_may_stand_in_quotes() -> None:
+    assert Reader("book.toml", 'k = "2026-01-02"').date("k") == date(2026, 1, 2)
 
 
 def test_key_paths_are_written_as_toml_writes_them() -> None:

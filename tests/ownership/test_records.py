@@ -338,3 +338,11 @@ def test_a_record_is_not_changed_and_a_decision_does_not_follow_it(kind: Any) ->
         assert vars(facts) == FACTS
         facts.assigned_at = None
     assert decision.reasons[0].observed == at("2026-01-01")
+
+
+@pytest.mark.parametrize("changed", [{"status": "won"}, {"owner": None}])
+def test_a_record_that_is_not_judged_passes_the_same_door(changed: dict[str, Any]) -> None:
+    """A naive instant is refused at once, not when somebody asks for the reasons."""
+    facts = {**FACTS, **changed, "id": "p9", "assigned_at": datetime(2026, 1, 1)}
+    with pytest.raises(NaiveDatetime, match=r"assigned_at of 'p9'"):
+        reclaim(no_deal="9d").decide(facts, now=NOW)

@@ -6,7 +6,7 @@ Attributes follow the tables of the file: ``book.ownership.reclaim`` is ``[owner
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from functools import cached_property
 from importlib.resources import files
@@ -21,6 +21,7 @@ from crmcore.book.concepts import CONCEPTS
 from crmcore.book.schema import book_schema
 from crmcore.calendars import BusinessCalendar
 from crmcore.calendars import zone as zone_of
+from crmcore.decisions.codes import FindingCode
 from crmcore.decisions.decision import Finding
 from crmcore.decisions.digest import digest
 from crmcore.decisions.frozen import FrozenMap
@@ -33,8 +34,18 @@ __all__ = ["PolicyBook"]
 STANDARD: Final = "standard"
 
 
-def _frozen(calendars: Mapping[str, BusinessCalendar]) -> Mapping[str, BusinessCalendar]:
-    return FrozenMap(calendars)
+class Calendars(FrozenMap[str, BusinessCalendar]):
+    """The calendars of a book by name; ``book.calendars.office`` is ``book.calendars["office"]``."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> BusinessCalendar:
+        if name.startswith("_"):  # while it is unpickled it has no items yet
+            raise AttributeError(name)
+        if name not in self:
+            msg = f"this book has no calendar {name!r}; it has: {', '.join(self) or 'none'}"
+            raise AttributeError(msg, name=name, obj=self)
+        return self[name]
 
 
 @attrs.frozen(kw_only=True, slots=False)
@@ -51,7 +62,7 @@ class PolicyBook:
     version: str = attrs.field()
     zone: str | None = None
     ownership: Ownership = attrs.field(factory=Ownership)
-    calendars: Mapping[str, BusinessCalendar] = attrs.field(default=FrozenMap({}), converter=_frozen)
+    calendars: Calendars = attrs.field(default=Calendars({}), converter=Calendars)
     _declared: Mapping[str, Any] = attrs.field(factory=dict, eq=False, repr=False)
 
     @version.default
@@ -80,6 +91,8 @@ class PolicyBook:
 
     @classmethod
     def _read(cls, reader: Reader, default_zone: str | None) -> Self:
+        belongs = {"problem": "is a map, not a policy book", "remedy": "it belongs to --map"}
+        reader.expect("ownership", other="columns", **belongs)
         reader.schema()
         zone = _zone(reader) or default_zone
         head: dict[str, Any] = {"name": reader.text("name", "book"), "zone": zone}
@@ -141,7 +154,23 @@ class PolicyBook:
         """
         found = [finding for concept in CONCEPTS for finding in getattr(self, concept.NAME).check()]
         found += rhythm_findings(self.ownership.reclaim)
-        return tuple(finding for finding in found if finding.key != "zone" or self.name != STANDARD)
+        if all(finding.code != FindingCode.ZONE_NOT_SAID for finding in found):
+            found += self._check_calendars()
+        if self.name == STANDARD and self == self.standard():
+            return tuple(finding for finding in found if finding.code != FindingCode.ZONE_NOT_SAID)
+        return tuple(found)
+
+    def _check_calendars(self) -> Iterator[Finding]:
+        used = {name for concept in CONCEPTS for name in concept.calendars(getattr(self, concept.NAME))}
+        for name, table in self._declared.items():
+            if self.zone is None and name in used and "zone" not in table:
+                yield Finding(
+                    code=FindingCode.ZONE_NOT_SAID,
+                    rule=None,
+                    key=f"calendars.{name}.zone",
+                    problem="working hours are read, but no zone says whose; UTC is used",
+                    remedy='set zone = "Asia/Shanghai" or yours',
+                )
 
     @staticmethod
     def schema() -> dict[str, Any]:

@@ -63,6 +63,9 @@ def _calendar(section: Section, name: str, zone: str) -> BusinessCalendar:
     table = {key: value for key in KEYS if (value := section.any(key)) is not None}
     if "make_up" in table and "holidays" not in table:
         section.fault("make_up", "has no effect without holidays", 'add holidays = "chinesecalendar", or drop it')
+    if not any(table.get(key) for key in ("week", "open", "hours")) and "holidays" not in table:
+        section.fault("week", "has no working time", 'write week = { mon = ["09:00-18:00"] }')
+        return SOME
     alone = [{"zone": zone, "week": SOME_WEEK, **_with(key, table)} for key in table if key != "make_up"]
     made = [_made(section, name, one) for one in alone]
     if all(made):

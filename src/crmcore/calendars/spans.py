@@ -8,7 +8,7 @@ Spans: "7d" and the like, and what they do to instants once the zone or calendar
 from __future__ import annotations
 
 import re
-from datetime import timedelta, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Final, Literal, cast
 
 import attrs
@@ -103,6 +103,24 @@ class Span:
         if self.unit in {"wd", "wh", "wmin"}:
             return "calendar"
         return None if self.unit in {"h", "min"} else "zone"
+
+    def add(
+        self, t: datetime, zone: str | tzinfo | zones.Zone | None = None, calendar: BusinessCalendar | None = None
+    ) -> datetime:
+        """See `BoundSpan.add`; `zone` or `calendar` as `on` takes them, none for ``h min``."""
+        return self.on(zone, calendar).add(t)
+
+    def sub(
+        self, t: datetime, zone: str | tzinfo | zones.Zone | None = None, calendar: BusinessCalendar | None = None
+    ) -> datetime:
+        """See `BoundSpan.sub`."""
+        return self.on(zone, calendar).sub(t)
+
+    def cutoff(
+        self, now: datetime, zone: str | tzinfo | zones.Zone | None = None, calendar: BusinessCalendar | None = None
+    ) -> datetime:
+        """See `BoundSpan.cutoff`."""
+        return self.on(zone, calendar).cutoff(now)
 
     def on(
         self,

@@ -57,20 +57,22 @@ def day(
         now = said_now(as_of, given.columns)
         with given.export() as (applied, export):
             work = ownership.day(applied, given.book.ownership.cap, export, now=now, lang=lang)
-        written = None if folder is None else _written(work, lang, Path(folder))
+        written = None if folder is None else _written(work, lang, folder)
         if as_json:
             write_json(work.sections(), sys.stdout)
         else:
             print_day(work, lang, sys.stdout)
-        if written is not None:
-            click.echo(WORDS[lang]["written"].format(count=written, folder=folder), err=True)
+            if written is not None:
+                click.echo(WORDS[lang]["written"].format(count=written, folder=folder))
         counts = {**work.counts, "findings": len(given.book.check())}
     _fail(fail_on, counts)
 
 
-def _written(work: Any, lang: str, folder: Path) -> int:
+def _written(work: Any, lang: str, folder: str) -> int:
+    if not folder.strip():
+        _refuse("--csv: names no folder; give one, or drop --csv")
     try:
-        return write_lists(work, lang, folder)
+        return write_lists(work, lang, Path(folder))
     except OSError as error:
         _refuse(f"--csv {folder}: cannot be written: {error.strerror}; give a folder that can be")
 
@@ -86,13 +88,15 @@ def explain(key: str, as_of: str | None, lang: str, *, as_json: bool, fail_on: t
         with given.export() as (applied, export):
             decision = ownership.explain(applied, export, key, now=now)
         if decision is None:
-            _refuse(WORDS[lang]["not_found"].format(id=key, path=files["deals"]))
+            line = export.records.skipped_ids.get(key)
+            known = {"id": key, "path": files["deals"], "line": line}
+            _refuse(WORDS[lang]["not_found" if line is None else "left_out"].format(**known))
         if as_json:
             write_json({"id": key, **decision.record(zone=given.columns.zone)}.items(), sys.stdout)
         else:
             click.echo(f"{key}: {decision.explain(lang, zone=given.columns.zone)}")
             for note in applied.texts(lang):
-                click.echo(f"{WORDS[lang]['notes']}: {note}", err=True)
+                click.echo(WORDS[lang]["note"].format(note=note))
         counts = {decision.outcome.value: 1, "findings": len(given.book.check())}
     _fail(fail_on, counts)
 

@@ -17,6 +17,11 @@ def main() -> None:
     except ImportError as error:
         if error.name not in {"click", "rich"}:
             raise
-        sys.exit(f"crmcore: {MissingExtra(error.name, 'cli', 'the command line')}")
+        print(f"crmcore: {MissingExtra(error.name, 'cli', 'the command line')}", file=sys.stderr)  # noqa: T201
+        sys.exit(2)
     gc.disable()  # one job and out, and no cycles: the collector would only walk the lists again and again
-    crmcore()
+    try:
+        crmcore()
+    except OSError as error:  # of standard output: a full disk, a device that is gone
+        print(f"crmcore: the output cannot be written: {error.strerror}", file=sys.stderr)  # noqa: T201
+        sys.exit(2)

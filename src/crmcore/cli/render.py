@@ -21,6 +21,7 @@ from crmcore.cli.words import WORDS
 from crmcore.decisions.codes import ReasonCode
 from crmcore.decisions.decision import Decision
 from crmcore.decisions.render import clock_text, reason_text
+from crmcore.errors import Fault, InvalidFile
 from crmcore.ownership.worklist import Item, WorkList, shown
 
 __all__ = ["print_day", "write_json", "write_lists"]
@@ -94,7 +95,7 @@ def _print_day(work: WorkList, lang: str, screen: Console) -> None:
     if not (work.reclaim or work.remind or work.due_today):
         screen.print(words["nothing"])
     for note in work.notes:
-        screen.print(Text(f"{words['notes']}: {note}"))
+        screen.print(Text(words["note"].format(note=note)))
 
 
 def _tables(work: WorkList, lang: str) -> Iterator[tuple[str, tuple[str, ...], Iterable[Sequence[Any]], int]]:
@@ -137,7 +138,9 @@ def why(decision: Decision, lang: str, work: WorkList) -> str:
     limit = next((r for r in decision.reasons if r.rule == decision.rule and r.code in LIMITS), None)
     held = (r for r in decision.reasons if r.code not in LIMITS and r.due == decision.deadline)
     later = next(held, None) if limit is None or limit.due != decision.deadline else None
-    return "; ".join(reason_text(reason, lang, work.zone, brief=True) for reason in (limit, later) if reason)
+    return WORDS[lang]["join"].join(
+        reason_text(reason, lang, work.zone, brief=True) for reason in (limit, later) if reason
+    )
 
 
 def _ids(items: Sequence[Any]) -> str:
@@ -149,12 +152,14 @@ def _table(words: Any, heads: Sequence[str], rows: Iterable[Sequence[Any]], tota
     caption = words["more"].format(count=total - ROWS) if total > ROWS else None
     table = Table(caption=caption, caption_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for head in heads:
-        table.add_column(words[head], overflow="fold", justify="right" if head in NUMBERS else "left")
+        justify: Any = "right" if head in NUMBERS else "left"
+        table.add_column(words[head], overflow="fold", justify=justify, no_wrap=head in WHOLE)
     for row in rows:
         table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
     return table
 
 
+WHOLE: Final = ("id", "deadline", "at", "outcome")
 NUMBERS: Final = ("step", "count", "open", "cap", "over_by", "after_reclaim")
 
 
@@ -165,30 +170,32 @@ HEADS: Final = ("list", "step", "id", "customer", "value", "manager", "deadline"
 
 def write_lists(work: WorkList, lang: str, folder: Path) -> int:
     """
-    One CSV file per owner in `folder`, UTF-8 with a byte order mark for Excel; how many were written.
+    One CSV file per owner of open prospects in `folder`, UTF-8 with a byte order mark for Excel; how many were written.
 
-    Every file is complete before the first takes its place. Lists of an earlier run are replaced; one whose owner has
-    none now is removed. Other files are left alone.
+    Who has nothing to do has an empty list, so that none of an earlier run passes for today's. Every file is complete
+    before the first takes its place. Raises `InvalidFile` for a file in the way that is no list.
     """
-    rows: dict[str, list[list[Any]]] = {}
+    rows: dict[str, list[list[Any]]] = {str(load.owner): [] for load in work.owners}
     for owner, row in _list_rows(work, lang):
         rows.setdefault(str(owner), []).append(row)
     folder.mkdir(parents=True, exist_ok=True)
     names = _file_names(rows)
+    in_the_way = [folder / name for name in names.values() if (folder / name).exists() and not _is_list(folder / name)]
+    if in_the_way:
+        problem, remedy = "is no list of ours, and would be overwritten", "move it away, or give another folder"
+        raise InvalidFile("--csv", tuple(Fault(str(path), None, problem, remedy) for path in in_the_way))
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         for owner, lines in rows.items():
             _write_list(Path(scratch) / names[owner], [WORDS[lang][head] for head in HEADS], lines)
         for name in names.values():
             (Path(scratch) / name).replace(folder / name)
-    written = {name.casefold() for name in names.values()}
-    for path in folder.glob("*.csv"):
-        if path.name.casefold() not in written and path.is_file() and _is_list(path):
-            path.unlink()
     return len(rows)
 
 
 def _is_list(path: Path) -> bool:
     """Whether the file is a list of ours, by its first line."""
+    if not path.is_file():
+        return False
     with path.open("rb") as file:
         first = file.readline().decode("utf-8-sig", errors="replace").rstrip()
     return first in {",".join(words[head] for head in HEADS) for words in WORDS.values()}

@@ -126,6 +126,11 @@ class Deadlines:
         others = {self.rules.gate, self.rules.owner, *self._codes}
         return tuple(fact for fact in self.rules.facts if fact not in others)
 
+    @cached_property
+    def dated(self) -> tuple[bool, ...]:
+        """Of each fact that is read, whether it is an instant."""
+        return tuple(fact in self._instants for fact in self.rules.facts)
+
     def _id(self, facts: object) -> object:
         return facts.get(self._id_host) if isinstance(facts, Mapping) else getattr(facts, self._id_host, None)
 
@@ -271,7 +276,8 @@ class Deadlines:
         if not self.uses_calendar:
             return False
         dated = [(clock.span, clock.due) for case in cases for clock in case.clocks]
-        dated += [(lead, case.deadline) for case in cases for lead in self.rules.leads]
+        moving = [self.rules.appointment.within] if self.rules.appointment else []
+        dated += [(span, case.deadline) for case in cases for span in (*self.rules.leads, *moving)]
         dated += [(hold.span, end) for hold, end in self.holds(values) if hold.span and end is not None]
         return any(span.provisional(at) for span, at in dated if at < NEVER)
 
@@ -280,13 +286,15 @@ class Deadlines:
         """Whether any span of the rules depends on a calendar."""
         spans = [span for limit in self.rules.limits for span in limit.spans.values()]
         spans += [hold.span for hold in self.rules.holds if hold.span]
+        spans += [self.rules.appointment.within] if self.rules.appointment else []
         return any(span.span.needs == "calendar" for span in (*spans, *self.rules.leads))
 
     @cached_property
     def known_until(self) -> datetime:
-        """The last instant for which the calendar is known; OPEN_ENDED without a calendar, or a limit to it."""
+        """The first instant that is provisional; OPEN_ENDED without a calendar, or a limit to it."""
         spans = [span for limit in self.rules.limits for span in limit.spans.values()]
         spans += [*self.rules.leads, *(hold.span for hold in self.rules.holds if hold.span)]
+        spans += [self.rules.appointment.within] if self.rules.appointment else []
         return min((span.known_until for span in spans), default=NEVER)
 
     def holds(self, values: Mapping[str, Any]) -> Iterator[tuple[Hold, datetime | None]]:

@@ -13,6 +13,7 @@ import linecache
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
+from itertools import compress
 from keyword import iskeyword
 from typing import Any, Final
 
@@ -55,17 +56,6 @@ class Source:
         exec(compile(text, filename, "exec"), self.bound)  # noqa: S102 - our own text, from validated values
         function: Callable[..., Any] = self.bound[self.name]
         return function
-
-
-def uniform(deadlines: Deadlines) -> bool:
-    """Whether every lead is shorter than every limit, so that one reminder time serves all."""
-    rules = deadlines.rules
-    return all(rules.begins(lead, span) for lead in rules.leads for limit in rules.limits for span in spans(limit))
-
-
-def spans(limit: Limit) -> tuple[Any, ...]:
-    """The spans of a limit."""
-    return tuple(limit.spans.values())
 
 
 class Reading:
@@ -144,7 +134,7 @@ def _evaluate(deadlines: Deadlines, now: datetime, template: str, bound: dict[st
     _doubts(source, deadlines, read, "NOW", "hard(f)")
     source.add(f"if ({due}){_ended(source, deadlines, read, now, 'NOW_')}: return RECLAIM")
     if rules.leads:
-        if uniform(deadlines):
+        if deadlines.rules.uniform:
             source.add(f"if True{_ended(source, deadlines, read, soon, 'SOON_')}: return REMIND")
         else:
             source.add("return hard(f)")
@@ -245,7 +235,7 @@ def _ended(source: Source, deadlines: Deadlines, read: Reading, at: datetime, pr
 
 def decider(deadlines: Deadlines) -> Callable[[object, datetime], Decision]:
     """`decide(facts, now)` with `now` in UTC; plain records without a loop, all others by the model."""
-    if not deadlines.rules.limits or not uniform(deadlines):
+    if not deadlines.rules.limits or not deadlines.rules.uniform:
         return deadlines.decide
     by_key = _decide(deadlines, KEY, deadlines.decide)
     return _decide(deadlines, ATTRIBUTE, by_key)
@@ -259,8 +249,8 @@ def _decide(deadlines: Deadlines, template: str, by_key: Callable[..., Any]) -> 
     source.bound |= {outcome.name: outcome for outcome in Outcome}
     source.bound |= {"hard": deadlines.decide, "by_key": by_key, "Decision": Decision, "Judged": Judged}
     source.bound |= {"NEVER": OPEN_ENDED, "deadlines": deadlines, "REF": deadlines.ref}
-    source.bind("READ", deadlines.read)
-    closed = "Decision(KEEP, 0, None, now, None, None, (), False, REF, Judged(deadlines, READ(f)))"
+    source.bind("AWARE", partial(_aware, deadlines))
+    closed = "Decision(KEEP, 0, None, now, None, None, (), False, REF, Judged(deadlines, AWARE(f)))"
     _gate(source, deadlines, read, "hard(f, now)", (closed, closed))
     _starts(source, deadlines, read, "now", "hard(f, now)")
     for number, limit in enumerate(rules.limits):
@@ -268,9 +258,9 @@ def _decide(deadlines: Deadlines, template: str, by_key: Callable[..., Any]) -> 
     _hold_ends(source, deadlines, read)
     _doubts(source, deadlines, read, "due", "hard(f, now)")
     if deadlines.uses_calendar:
-        dues = "".join(f" or d{n} > KNOWN" for n in range(len(rules.limits)))
+        dues = "".join(f" or d{n} >= KNOWN" for n in range(len(rules.limits)))
         source.bind("KNOWN", deadlines.known_until)
-        source.add(f"if due > KNOWN{dues}: return hard(f, now)")
+        source.add(f"if due >= KNOWN{dues}: return hard(f, now)")
     _answer(source, deadlines)
     read_values = ", ".join("gate" if fact == rules.gate else f"v_{fact}" for fact in rules.facts)
     source.add(f"v_{rules.owner} = owner")
@@ -278,6 +268,15 @@ def _decide(deadlines: Deadlines, template: str, by_key: Callable[..., Any]) -> 
         f"return Decision(outcome, step, rule, now, change, due, (), False, REF, Judged(deadlines, ({read_values},)))"
     )
     return source.compile("hard(f, now)")
+
+
+def _aware(deadlines: Deadlines, facts: object) -> tuple[Any, ...]:
+    """The values as read, of a record that is not judged; TypeError or AttributeError where the door refuses one."""
+    values = deadlines.read(facts)
+    for value in compress(values, deadlines.dated):
+        if value is not None and value.tzinfo is None:
+            raise TypeError
+    return values
 
 
 def _due(source: Source, number: int, limit: Limit, read: Reading) -> None:

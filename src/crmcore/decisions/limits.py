@@ -92,3 +92,9 @@ class DeadlineRules:
     def begins(self, lead: BoundSpan, span: BoundSpan) -> bool:
         """Whether the lead is used for the limit: only a shorter one is."""
         return lead.span.nominal < span.span.nominal
+
+    @property
+    def uniform(self) -> bool:
+        """Whether every lead is shorter than every limit, so that one reminder time serves all."""
+        spans = [span for limit in self.limits for span in limit.spans.values()]
+        return all(self.begins(lead, span) for lead in self.leads for span in spans)

@@ -137,7 +137,7 @@ def markdown(decision: Decision, lang: str = "en", zone: tzinfo | None = None) -
     heads = f"| {words['rule']} | {words['reason']} | {words['holds']} |"
     rows = [f"| {r.rule} | {_cell(r, lang, zone)} | {held[r.holds]} |" for r in decision.reasons]
     notes = [line.strip() for line in rest if line[2] not in "+-?"]
-    return "\n".join([f"**{first}**", "", heads, "|---|---|---|", *rows, "", "; ".join(notes)])
+    return "\n".join([f"**{first}**", "", heads, "|---|---|---|", *rows, "", words["join"].join(notes)])
 
 
 def _cell(reason: Reason, lang: str, zone: tzinfo) -> str:

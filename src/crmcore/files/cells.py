@@ -22,6 +22,7 @@ Cell: TypeAlias = str | None
 """A cell's text; ``None`` is the null of JSON Lines."""
 
 _KEPT: Final = 2048
+_NO_DATE: Final = "write true (no end) or false (none), or "
 _TRUTH: Final = {"true": True, "false": False}
 _FLAGS: Final = {**_TRUTH, "1": True, "0": False}
 
@@ -82,8 +83,10 @@ class _Instants(_Parsed):
         parse: Callable[[str], object],
         special: Mapping[Cell, object],
         bulk: Callable[[Sequence[str]], list[datetime]],
+        instead: str,
     ) -> None:
         super().__init__(parse, special)
+        self._instead = instead
         self._bulk = bulk
         self._mixed = True
         # A date may stand for "none": then each cell has to be looked at.
@@ -99,6 +102,13 @@ class _Instants(_Parsed):
         values = super().values_of(cells)
         self._mixed = self._dated or self._misses * 2 < len(cells)
         return values
+
+    def refusal(self, cell: Cell) -> Refusal | None:
+        said = super().refusal(cell)
+        if said is None or said is BLANK or any(map(str.isdigit, cell or "")):
+            return said
+        # Words: they say that nobody knows, or that there is none.
+        return said._replace(remedy=f"{self._instead}{said.remedy}, or list it under [values] unknown")
 
 
 class _Texts:
@@ -154,7 +164,9 @@ def _parsed(spec: FactSpec, map: Map, special: dict[Cell, object]) -> _Parsed:  
     if spec.kind == "flag":
         return _Parsed(_flag, special)
     instant = instant_parser(map.zone, map.formats)
-    return _Instants(_protection(instant) if spec.kind == "protection" else instant, special, bulk_parser(map.zone))
+    if spec.kind == "protection":
+        return _Instants(_protection(instant), special, bulk_parser(map.zone), _NO_DATE)
+    return _Instants(instant, special, bulk_parser(map.zone), "")
 
 
 def _no_id(text: str) -> Refusal:
@@ -200,17 +212,19 @@ def _code_reader(spec: FactSpec, table: Mapping[str, str] | None, special: dict[
 
     def parse(text: str) -> object:
         if text in missing:
-            return Refusal(f"is missing: no {spec.name}", f"fill it in, or {_code_remedy(text, spec)}")
+            return Refusal(f"is missing: no {spec.name}", f"fill it in, or {_code_remedy(text, spec)}", once=True)
         if free:
             return text
         if rest is not None:
             return rest
         near = did_you_mean(text, codes)
-        return Refusal(f"is no {spec.name} that the map knows", f"{near} {_code_remedy(text, spec)}".strip())
+        remedy = f"{near} {_code_remedy(text, spec)}".strip()
+        return Refusal(f"is no {spec.name} that the map knows", remedy, once=True)
 
     return _Parsed(parse, known)
 
 
 def _code_remedy(text: str, spec: FactSpec) -> str:
-    ours = spec.codes[0] if spec.codes else "…"
-    return f'add {dumps(text, ensure_ascii=False)} = "{ours}" to [codes.{spec.name}]'
+    *most, last = [f'"{code}"' for code in spec.codes] or ['"…"']
+    ours = f"{', '.join(most)} or {last}" if most else last
+    return f"add {dumps(text, ensure_ascii=False)} = {ours} to [codes.{spec.name}]"

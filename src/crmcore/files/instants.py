@@ -7,8 +7,10 @@ and the rest is arithmetic; days on which the clocks change take the slow path.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
+from functools import cache, lru_cache
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -23,21 +25,20 @@ _LAST_DAY: Final = datetime(9999, 12, 29)  # noqa: DTZ001  # a wall clock
 _DAYS_KEPT: Final = 40_000
 _SEPARATORS: Final = ("", "T", " ")
 _ISO: Final = "write it as 2026-03-31, 2026-03-31 14:30 or 2026-03-31T14:30:00+08:00"
+_DAYS: Final = ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%Y-%m-%d", "%Y.%m.%d", "%d-%m-%Y", "%m-%d-%Y")
+_SHORT: Final = ("%d.%m.%y", "%d/%m/%y", "%m/%d/%y")
+_NAMED: Final = ("%d %b %Y", "%d-%b-%Y", "%b %d, %Y", "%b %d %Y", "%d %B %Y", "%B %d, %Y")
+_TIMES: Final = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 _OFTEN: Final = (
-    "%Y/%m/%d",
-    "%Y/%m/%d %H:%M",
-    "%Y/%m/%d %H:%M:%S",
-    "%Y.%m.%d",
-    "%Y年%m月%d日",
-    "%Y年%m月%d日 %H:%M",
-    "%d.%m.%Y",
-    "%d.%m.%Y %H:%M",
-    "%d/%m/%Y",
-    "%d/%m/%Y %H:%M",
-    "%m/%d/%Y",
-    "%m/%d/%Y %H:%M",
-    "%d %b %Y",
+    *(day + time for time in _TIMES for day in (*_DAYS, *_SHORT, *_NAMED)),
+    *("%Y年%m月%d日" + time for time in _TIMES[:3]),
 )
+_PARTS: Final = {"%Y": r"\d{4}", "%b": "[A-Za-z]{3}", "%B": "[A-Za-z]{3,9}", "%p": "[AaPp][Mm]", "%y": r"\d\d"}
+
+
+def _shape(form: str) -> re.Pattern[str]:
+    pieces = re.split(r"(%\w)", form)
+    return re.compile("".join(_PARTS.get(each, r"\d\d?") if each[:1] == "%" else re.escape(each) for each in pieces))
 
 
 class Refusal(NamedTuple):
@@ -45,6 +46,8 @@ class Refusal(NamedTuple):
 
     problem: str
     remedy: str
+    once: bool = False
+    """Whether all cells of this text are told as one fault."""
 
 
 BLANK: Final = Refusal("is blank", 'add "" to [values] missing or to [values] unknown')
@@ -147,8 +150,15 @@ def _stripped(text: str, form: str) -> datetime | None:
         return None
 
 
+@cache
+def _shapes() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    return tuple((form, _shape(form)) for form in _OFTEN)
+
+
+@lru_cache(maxsize=1024)
 def _remedy(text: str) -> str:
-    if fitting := [form for form in _OFTEN if _stripped(text, form)]:
+    # strptime is slow to refuse: only forms of the text's shape are tried.
+    if fitting := [form for form, shape in _shapes() if shape.fullmatch(text) and _stripped(text, form)]:
         return "add " + " or ".join(f'"{form}"' for form in fitting) + " to [time] formats"
     if text.isdecimal():
         return f"format the column as a date before the export, or {_ISO}"

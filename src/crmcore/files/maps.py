@@ -22,6 +22,7 @@ FactKind = Literal["id", "text", "instant", "code", "flag", "protection", "money
 STATUS_CODES: Final = ("open", "won", "lost", "invalid")
 """Ours for the fact `status`."""
 
+_NO_MAP: Final = "it belongs to --policies"
 _UTC: Final = ZoneInfo("UTC")
 _ENCODINGS: Final = ("utf-8", "gb18030", "gbk", "gb2312", "big5", "utf-16", "cp1252", "latin-1", "shift_jis", "euc-kr")
 _SAMPLES: Final = (datetime(2021, 11, 23, 13, 47, tzinfo=UTC), datetime(1999, 2, 5, 13, 47, tzinfo=UTC))
@@ -69,6 +70,7 @@ class Map:
         Raises InvalidFile with all faults at once.
         """
         reader = Reader(path, text)
+        reader.expect("columns", other="ownership", problem="is a policy book, not a map", remedy=_NO_MAP)
         reader.schema()
         specs = {spec.name: spec for spec in facts}
         file, time, values = reader.table("file"), reader.table("time"), reader.table("values")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, compress
@@ -13,8 +14,9 @@ import attrs
 
 from crmcore.errors import Fault
 from crmcore.files.cells import Cell, Column, column
+from crmcore.files.guesses import excel_delimiter, other_delimiter
 from crmcore.files.maps import FactSpec, Map
-from crmcore.files.sources import Ledger, Source, opened
+from crmcore.files.sources import JSON_ARRAY, Ledger, Source, opened
 from crmcore.files.tables import Batch, Delimited, JsonLines, Table
 from crmcore.files.toml import did_you_mean
 
@@ -27,7 +29,10 @@ Progress: TypeAlias = Callable[[int, int | None], None]
 """Called with the bytes read so far and the size of the file (``None``: not known)."""
 
 _JSON_LINES: Final = frozenset({".jsonl", ".ndjson"})
+_OBJECT: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*\{")
+_ARRAY: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*\[\s*[{\]]")
 _SHOWN: Final = 40
+_SKIPPED_KEPT: Final = 1000
 _LONG: Final = 200
 
 
@@ -74,6 +79,8 @@ class Records:
         """How many records were read, the skipped ones among them."""
         self.skipped = 0
         """How many of them have faults."""
+        self.skipped_ids: dict[str, int] = {}
+        """Id → line of the rows left out whose id can be read; of very many, the first thousand."""
         self.columns_used: dict[str, str] = {}
         """Fact → the column it is read from; known once `batches` has returned."""
         self.absent: dict[str, tuple[str, ...]] = {}
@@ -83,7 +90,7 @@ class Records:
 
     @property
     def faults(self) -> tuple[Fault, ...]:
-        """The faults so far, by line; of very many, the first thousand."""
+        """The faults so far, by line; of many alike the first, of very many the first thousand."""
         return self._ledger.faults
 
     @property
@@ -124,15 +131,29 @@ class Records:
 
     def _table(self, source: Source) -> Table:
         suffix = Path(self.path).suffix.casefold()
-        if suffix in _JSON_LINES or (self.path == "-" and source.head.removeprefix(b"\xef\xbb\xbf").startswith(b"{")):
+        lines = suffix in _JSON_LINES
+        if (lines or self.path == "-") and _ARRAY.match(source.head):
+            self._ledger.add(0, "", None, JSON_ARRAY)
+            raise self._ledger.error()
+        if lines or (self.path == "-" and _OBJECT.match(source.head)):
             table: Table = JsonLines(source, self._ledger)
         else:
-            table = Delimited(source, self.map.delimiter or ("\t" if suffix == ".tsv" else ","), self._ledger)
+            table = Delimited(source, self._delimiter(source, suffix), self._ledger)
         if not table.header and not self._ledger.count:
             self._ledger.add(1, "", None, ("has no header", "name the columns in the first line"))
         if not table.header or self._ledger.fatal:
             raise self._ledger.error()
         return table
+
+    def _delimiter(self, source: Source, suffix: str) -> str:
+        told = self.map.delimiter or excel_delimiter(source.head, self.map.encoding)
+        delimiter = told or ("\t" if suffix == ".tsv" else ",")
+        mapped = set(chain.from_iterable(self.map.columns.values()))
+        if (found := other_delimiter(source.head, self.map.encoding, delimiter, mapped)) is not None:
+            line, header, said = found
+            self._ledger.add(line, "", header, said)
+            raise self._ledger.error()
+        return delimiter
 
     def _plan(self, table: Table, source: Source) -> _Plan:
         before = self._ledger.count
@@ -192,7 +213,11 @@ class Records:
             if reader.refused():
                 bad.update(self._refuse(reader, plan.names[place], batch.columns[place], batch.lines))
         for place in plan.ids:
-            bad.update(self._repeated(plan.names[place], columns[place], batch.lines))
+            ids = columns[place]
+            self._skip_ids(bad, ids, batch.lines)
+            if bad and self._skip_bad:  # a row that is left out takes no id
+                ids = [None if index in bad else value for index, value in enumerate(ids)]
+            bad.update(self._repeated(plan.names[place], ids, batch.lines))
         self.read += len(batch.lines) + batch.torn
         self.skipped += len(bad) + batch.torn
         if self._ledger.count and not self._skip_bad:
@@ -205,8 +230,14 @@ class Records:
     def _refuse(self, reader: Column, name: str, cells: Sequence[Cell], lines: Sequence[int]) -> Iterator[int]:
         for index, cell in enumerate(cells):
             if (said := reader.refusal(cell)) is not None:
-                self._ledger.add(lines[index], f"column {name}", _short(cell), said)
+                problem, remedy, once = said
+                self._ledger.add(lines[index], f"column {name}", _short(cell), (problem, remedy), once=once)
                 yield index
+
+    def _skip_ids(self, bad: set[int], ids: Sequence[object], lines: Sequence[int]) -> None:
+        for index in sorted(bad):
+            if isinstance(value := ids[index], str) and len(self.skipped_ids) < _SKIPPED_KEPT:
+                self.skipped_ids.setdefault(value, lines[index])
 
     def _repeated(self, name: str, ids: Sequence[object], lines: Sequence[int]) -> Iterator[int]:
         seen = self._seen.setdefault(name, {})

@@ -12,16 +12,18 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from operator import itemgetter
 from pathlib import Path
 from typing import BinaryIO, Final, TypeAlias
 
 import attrs
 
-from crmcore.errors import Fault, InvalidFile
+from crmcore.errors import FAULTS_SHOWN, Fault, InvalidFile
+from crmcore.files.guesses import encodings
 from crmcore.files.toml import cannot_read
 
-__all__ = ["MARK", "Ledger", "Saying", "Source", "line_ends", "opened"]
+__all__ = ["JSON_ARRAY", "MARK", "Ledger", "Saying", "Source", "line_ends", "opened"]
 
 MARK: Final = "\udcff"
 """Stands for bytes that could not be decoded, where these are skipped; no text has it."""
@@ -30,12 +32,15 @@ Saying: TypeAlias = tuple[str, str]
 """A problem and its remedy."""
 
 _KEPT: Final = 1000
+_ALIKE: Final = 4
 _CHUNK: Final = 1 << 17
 _UTF8_BOM: Final = codecs.BOM_UTF8
 _UTF16_BOMS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _AS_CSV: Final = "save it as CSV UTF-8 and give that file"
-_PARQUET: Final = ("is Parquet, which is not read yet", "save it as CSV (Parquet comes with the frames extra)")
+_PARQUET: Final = ("is Parquet, which is not read yet", "save it as CSV")
 _WORKBOOK: Final = ("is a spreadsheet, not text", _AS_CSV)
+_JSON: Final = ("is JSON, not JSON Lines", "rename to .jsonl and write one object per line")
+JSON_ARRAY: Final = ("is one JSON list, not JSON Lines", "write one object per line, without the list around them")
 _NUL: Final = ("has a NUL byte", 'the file is damaged, or UTF-16: write encoding = "utf-16" under [file] of the map')
 _BY_SUFFIX: Final = {
     ".xlsx": _WORKBOOK,
@@ -45,6 +50,7 @@ _BY_SUFFIX: Final = {
     ".ods": _WORKBOOK,
     ".et": _WORKBOOK,
     ".parquet": _PARQUET,
+    ".json": _JSON,
 }
 _BY_HEAD: Final = (
     (b"PK\x03\x04", ("is a spreadsheet or a zip archive, not text", _AS_CSV)),
@@ -70,30 +76,77 @@ codecs.register_error("crmcore-mark", _MARKER)
 
 
 @attrs.define
+class _Alike:
+    """Faults of one column with one remedy: the first few, the rest counted."""
+
+    detail: str
+    once: bool
+    count: int = 0
+    last: int = 0
+    kept: list[tuple[int, Fault]] = attrs.field(factory=list)
+
+    def told(self) -> list[tuple[int, Fault, int]]:
+        """Line, fault, and how many faults it stands for."""
+        if self.once and self.count > 1:
+            (line, fault), more = self.kept[0], self.count - 1
+            problem = f"{fault.problem} (and {more} more row{'s' * (more > 1)})"
+            return [(line, attrs.evolve(fault, problem=problem), self.count)]
+        if self.count <= _ALIKE:
+            return [(line, fault, 1) for line, fault in self.kept]
+        *first, (line, _) = self.kept
+        place = ", ".join(filter(None, (f"lines {line} to {self.last}", self.detail)))
+        rest = self.count - len(first)
+        told = [(at, fault, 1) for at, fault in first]
+        return [*told, (line, Fault(place, None, f"{rest} more like these"), rest)]
+
+
+@attrs.define
 class Ledger:
-    """The faults of one file: the first thousand kept, all counted."""
+    """The faults of one file, all counted; of those alike only the first kept, of all others the first thousand."""
 
     path: str
     count: int = 0
     fatal: bool = False
     """Nothing after the last fault could be read."""
-    _kept: list[tuple[int, Fault]] = attrs.field(factory=list, init=False)
+    _alike: dict[object, _Alike] = attrs.field(factory=dict, init=False)
+    _kept: int = attrs.field(default=0, init=False)
 
-    def add(self, line: int, detail: str, value: object, said: Saying) -> None:
-        """Notes a fault of a line (0: of the file), with a detail of the place such as ``column created``."""
+    def add(self, line: int, detail: str, value: object, said: Saying, *, once: bool = False) -> None:
+        """
+        Notes a fault of a line (0: of the file), with a detail of the place such as ``column created``.
+
+        `once`: all faults of this value are told as one.
+        """
         self.count += 1
-        if len(self._kept) < _KEPT:
+        key = (detail, said[1], value if once else None)
+        alike = self._alike.get(key)
+        if alike is None:
+            if self._kept >= _KEPT:
+                return
+            alike = self._alike[key] = _Alike(detail, once)
+        alike.count += 1
+        alike.last = line
+        if len(alike.kept) < (1 if once else _ALIKE):
+            self._kept += 1
             place = ", ".join(filter(None, (f"line {line}" if line else "file", detail)))
-            self._kept.append((line, Fault(place, value, *said)))
+            alike.kept.append((line, Fault(place, value, *said)))
+
+    def _told(self) -> list[tuple[int, Fault, int]]:
+        told = [each for alike in self._alike.values() for each in alike.told()]
+        return sorted(told, key=itemgetter(0))
 
     @property
     def faults(self) -> tuple[Fault, ...]:
-        """Those kept, by line."""
-        return tuple(fault for _, fault in sorted(self._kept, key=itemgetter(0)))
+        """Those kept, by line; many of one kind end in one that counts the rest."""
+        return tuple(fault for _, fault, _ in self._told())
 
     def error(self) -> InvalidFile:
         """All of it as one error."""
-        return InvalidFile(self.path, self.faults, self.count - len(self._kept))
+        told = self._told()
+        # What is printed stands for this many; each fault behind it counts as one.
+        printed = sum(count for *_, count in told[:FAULTS_SHOWN])
+        not_kept = self.count - printed - len(told[FAULTS_SHOWN:])
+        return InvalidFile(self.path, tuple(fault for _, fault, _ in told), not_kept)
 
 
 class _Counted(io.BufferedIOBase):
@@ -170,17 +223,23 @@ class Source:
         offset = self.read - len(error.object) + error.start
         shown = error.object[error.start : error.end]
         self._ledger.fatal = True
-        self._ledger.add(line, f"byte {offset}", shown, (f"is not {self.encoding}", self._other_encoding()))
+        said = (f"is not {self.encoding}", encodings(error.object, error.start, self.encoding))
+        self._ledger.add(line, f"byte {offset}", shown, said)
 
     def unreadable(self, text: str) -> Saying | None:
         """What is wrong with a text of a suspect source, if anything is."""
         if MARK in text:
-            return f"is not {self.encoding}", self._other_encoding()
+            return f"is not {self.encoding}", self._other_encoding
         return _NUL if "\0" in text else None
 
+    @cached_property
     def _other_encoding(self) -> str:
-        other = "gb18030" if codecs.lookup(self.encoding).name == "utf-8" else "utf-8"
-        return f'write encoding = "{other}" under [file] of the map, or save the file as CSV UTF-8'
+        # Where bad bytes are passed over, the first of them are looked up in the head of the file.
+        try:
+            codecs.getincrementaldecoder(self.encoding)().decode(self.head)
+        except UnicodeDecodeError as error:
+            return encodings(self.head, error.start, self.encoding)
+        return encodings(b"", 0, self.encoding)
 
 
 @contextmanager

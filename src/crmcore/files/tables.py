@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 import attrs
 
 from crmcore.files.cells import Cell
+from crmcore.files.guesses import is_excel_line
 from crmcore.files.sources import Ledger, Saying, Source, line_ends
 
 __all__ = ["Batch", "Delimited", "JsonLines", "Table"]
@@ -63,7 +64,7 @@ class Delimited:
         self.line = 1
         while self._more and not self.header:
             rows, self.line, _ = self._take(1)
-            if rows and any(map(str.strip, rows[0])):
+            if rows and any(map(str.strip, rows[0])) and not is_excel_line(delimiter.join(rows[0])):
                 self.header = tuple(name.strip().removeprefix("\ufeff") for name in rows[0])
         ledger.fatal = ledger.count > 0
 
@@ -75,7 +76,8 @@ class Delimited:
             if self._reader.line_num - first + 1 != len(rows):
                 lines = list(accumulate((1 + line_ends(row) for row in rows), initial=first))[: len(rows)]
             columns = self._columns(rows)
-            if columns is None:
+            # A row of delimiters only has nothing in the first wanted column, which mostly is the id.
+            if columns is None or (wanted and "" in columns[wanted[0]]):
                 rows, lines, uneven = self._sifted(rows, lines)
                 columns, torn = list(zip(*rows, strict=True)), torn + uneven
             yield Batch([columns[index] if columns else () for index in wanted], lines, torn)
@@ -116,7 +118,7 @@ class Delimited:
         return columns if len(columns) == len(self.header) else None
 
     def _sifted(self, rows: list[list[str]], lines: Sequence[int]) -> tuple[list[list[str]], list[int], int]:
-        # A line with nothing in it is no record.
+        # A line with nothing but delimiters in it is no record.
         records = [(row, line) for row, line in zip(rows, lines, strict=True) if any(map(str.strip, row))]
         whole = [(row, line) for row, line in records if self._whole(row, line)]
         return [row for row, _ in whole], [line for _, line in whole], len(records) - len(whole)

@@ -9,17 +9,23 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime
+from contextlib import suppress
+from datetime import date, datetime, time
 from difflib import get_close_matches
 from json import dumps
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, Final
 
+import attrs
+
 from crmcore.errors import Fault, InvalidFile
 
-__all__ = ["Reader", "Section", "cannot_read", "did_you_mean", "key_path", "read_toml"]
+__all__ = ["Reader", "Section", "TomlFault", "cannot_read", "did_you_mean", "key_path", "read_toml"]
 
+_WIDEST: Final = 60
+
+_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]+(\[\d+\])?")
 _AT: Final = re.compile(r" \((at line (\d+), column (\d+)|at end of document)\)$")
 _BOM_UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
@@ -117,6 +123,32 @@ def _syntax_remedy(line: str) -> str:
     return f'write text in quotes: {key} = "{value}"' if equals and value[:1].isalpha() else ""
 
 
+@attrs.frozen
+class TomlFault(Fault):
+    """A fault of a value in a TOML document, which it prints as TOML writes it."""
+
+    def __str__(self) -> str:
+        if not isinstance(self.value, dict | list | date | time | bool):
+            return super().__str__()
+        return str(Fault(self.place, None, f"{_written(self.value)} {self.problem}", self.remedy))
+
+
+def _written(value: object) -> str:
+    text = _inline(value)
+    return text if len(text) <= _WIDEST else f"{text[:_WIDEST]}…"
+
+
+def _inline(value: object) -> str:
+    if isinstance(value, dict):
+        pairs = [f"{key_path(key)} = {_inline(entry)}" for key, entry in value.items()]
+        return f"{{ {', '.join(pairs)} }}" if pairs else "{}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_inline, value))}]"
+    if isinstance(value, date | time):
+        return value.isoformat()
+    return dumps(value, ensure_ascii=False)
+
+
 class Section:
     """
     One table of a TOML document, read key by key.
@@ -144,11 +176,12 @@ class Section:
 
     def fault(self, key: str, problem: str, remedy: str = "") -> None:
         """Notes a fault of a key's value."""
-        self._faults.append(Fault(self.place(key), self._table.get(key), problem, remedy))
+        self._faults.append(TomlFault(self.place(key), self._table.get(key), problem, remedy))
 
     def fault_below(self, path: str, value: object, problem: str, remedy: str = "") -> None:
         """Notes a fault of a value somewhere below this table, at a `path` such as ``week.mon[0]``."""
-        self._faults.append(Fault(".".join(filter(None, (key_path(*self.keys), path))), value, problem, remedy))
+        place = ".".join(filter(None, (key_path(*self.keys), path)))
+        self._faults.append(TomlFault(place, value, problem, remedy))
 
     def any(self, key: str, default: Any = None) -> Any:
         """The value as TOML read it."""
@@ -182,6 +215,9 @@ class Section:
         value = self.any(key)
         if isinstance(value, date) and not isinstance(value, datetime):
             return value
+        if isinstance(value, str) and _DATE.fullmatch(value):
+            with suppress(ValueError):
+                return date.fromisoformat(value)
         if value is not None:
             self.fault(key, f"is {_kind(value)}, not a date", f"write {key} = 2026-01-31, without quotes or a time")
         return default
@@ -192,7 +228,7 @@ class Section:
         if value is None:
             return default
         if wrong := [entry for entry in value if not isinstance(entry, str)]:
-            self.fault(key, f"has an entry that is no text: {wrong[0]!r}", "write every entry in quotes")
+            self.fault(key, f"has an entry that is no text: {_written(wrong[0])}", "write every entry in quotes")
             return default
         return tuple(value)
 
@@ -257,6 +293,11 @@ class Reader(Section):
     def faults(self) -> tuple[Fault, ...]:
         """What was found so far."""
         return tuple(self._faults)
+
+    def expect(self, key: str, *, other: str, problem: str, remedy: str) -> None:
+        """Raises InvalidFile with this one fault where the document lacks `key` and has `other`."""
+        if other in self and key not in self:
+            raise InvalidFile(self.path, (Fault("file", None, problem, remedy),))
 
     def schema(self, number: int = 1) -> None:
         """Checks ``schema = 1``."""

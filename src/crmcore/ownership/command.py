@@ -43,6 +43,7 @@ NOTES: Final[Mapping[str, Mapping[str, str]]] = {
         "appointment": "no column for appointment_at: no appointment moves a deadline",
         "zone": "the book says no zone: days are counted in the map's, {zone}",
         "absent": "{fact}: the file has none of the columns {columns}",
+        "nobody": "no open prospect has the owner {owners}, whom the cap names",
         "skipped": "{count} rows were skipped because of faults",
         "nothing": "neither idle nor no_deal is judged: nothing is reclaimed",
     },
@@ -56,6 +57,7 @@ NOTES: Final[Mapping[str, Mapping[str, str]]] = {
         "appointment": "没有 appointment_at 列：预约不推迟到期",
         "zone": "策略未写明时区：按映射的时区 {zone} 计算天数",
         "absent": "{fact}：文件中没有以下任何一列：{columns}",
+        "nobody": "上限提到的负责人 {owners} 名下没有跟进中的潜在客户",
         "skipped": "有 {count} 行因错误被跳过",
         "nothing": "闲置与未成交均未判断：不会回收任何客户",
     },
@@ -122,7 +124,8 @@ def _notes(policy: ReclaimPolicy, export: Export, *, said_zone: bool) -> Iterato
             yield "not_read", {"fact": f"{name}_until"}
     if policy.appointment is not None and "appointment_at" in lacking:
         yield "appointment", {}
-    if not said_zone and any(span.needs == "zone" for _, span in policy.spans()):
+    working = policy.calendar is not None and policy.calendar.zone.key == export.columns.zone.key
+    if not said_zone and (working or any(span.needs == "zone" for _, span in policy.spans())):
         yield "zone", {"zone": export.columns.zone.key}
 
 
@@ -135,11 +138,13 @@ def day(applied: Applied, cap: CapPolicy, export: Export, *, now: datetime, lang
     work = work_list(
         export.prospects(), policy=applied.policy, cap=cap, now=now, zone=export.columns.zone, notes=applied.texts(lang)
     )
-    skipped = export.records.skipped
-    if not skipped:
-        return work
-    note = NOTES[lang]["skipped"].format(count=skipped)
-    return attrs.evolve(work, counts={**work.counts, "skipped": skipped}, notes=(*work.notes, note))
+    notes, skipped = list(work.notes), export.records.skipped
+    held = {str(load.owner) for load in work.owners}
+    if idle := [str(owner) for owner in cap.per_owner if str(owner) not in held]:
+        notes.append(NOTES[lang]["nobody"].format(owners=", ".join(idle)))
+    if skipped:
+        notes.append(NOTES[lang]["skipped"].format(count=skipped))
+    return attrs.evolve(work, counts={**work.counts, "skipped": skipped}, notes=tuple(notes))
 
 
 def explain(applied: Applied, export: Export, key: str, *, now: datetime) -> Decision | None:

@@ -103,6 +103,8 @@ def _protected_by(value: Iterable[str]) -> tuple[str, ...]:
         key = f"protected_by[{number}]"
         if not isinstance(name, str) or not PROTECTION.fullmatch(name):
             raise InvalidPolicy(key, name, "a lower-case name, read as the fact <name>_until")
+        if name.endswith("_until"):
+            raise InvalidPolicy(key, name, f"a protection; write {name.removesuffix('_until')!r}, read as {name}")
         if name == "frozen":
             raise InvalidPolicy(key, name, "needed: frozen_until always counts")
         if name in names[:number]:

@@ -58,7 +58,7 @@ SCHEMA: Final[Mapping[str, Any]] = {
                     "type": "array",
                     "items": {
                         "type": "string",
-                        "pattern": "^(?!frozen$)[a-z][a-z0-9_]*$",
+                        "pattern": "^(?!frozen$)(?!.*_until$)[a-z][a-z0-9_]*$",
                         "examples": list(PROTECTIONS),
                     },
                     "uniqueItems": True,
@@ -127,10 +127,11 @@ def read(
     reclaim, cap = section.table("reclaim"), section.table("cap")
     context: dict[str, Any] = {"zone": zone, "calendar": _calendar(reclaim, calendars)}
     said = "calendar" in reclaim
-    made = _make(reclaim, RECLAIM_KEYS, lambda **values: ReclaimPolicy(**label, **values, **context))
+    lacking = f'set calendar = "{next(iter(calendars))}"' if calendars else "add [calendars.office] with a week"
+    made = _make(reclaim, RECLAIM_KEYS, lambda **values: ReclaimPolicy(**label, **values, **context), lacking)
     if made is not None and not said and all(span.needs != "calendar" for _, span in made.spans()):
         made = attrs.evolve(made, calendar=None)
-    caps = _make(cap, CAP_KEYS, lambda **values: CapPolicy(**label, **values))
+    caps = _make(cap, CAP_KEYS, lambda **values: CapPolicy(**label, **values), lacking)
     return Ownership(reclaim=made or ReclaimPolicy(), cap=caps or CapPolicy(), calendar_said=said)
 
 
@@ -144,21 +145,21 @@ def _calendar(section: Section, calendars: Mapping[str, BusinessCalendar]) -> Bu
     return calendars.get(name)
 
 
-def _make(section: Section, keys: tuple[str, ...], make: Callable[..., P]) -> P | None:
+def _make(section: Section, keys: tuple[str, ...], make: Callable[..., P], lacking: str) -> P | None:
     """The policy of the values given; each key is tried alone first, so that every fault is found at once."""
     values = {key: section.any(key) for key in keys}
     values = {key: value for key, value in values.items() if value is not None}
-    sound = {key: value for key, value in values.items() if _sound(section, key, value, make)}
+    sound = {key: value for key, value in values.items() if _sound(section, key, value, make, lacking)}
     return make(**values) if len(sound) == len(values) else None
 
 
-def _sound(section: Section, key: str, value: object, make: Callable[..., object]) -> bool:
+def _sound(section: Section, key: str, value: object, make: Callable[..., object], lacking: str) -> bool:
     try:
         make(**{key: value})
     except InvalidPolicy as error:
         section.fault_below(error.key, error.value, f"is not {error.expected}")
     except SpanNeeds as error:
-        remedy = f"add [calendars.office] with a week, or write {error.key} in d, w, mo, h or min"
+        remedy = f"{lacking}, or write {error.key} in d, w, mo, h or min"
         section.fault_below(error.key, error.span, f"needs a {error.needs}", remedy)
     else:
         return True
