@@ -245,6 +245,7 @@ def test_an_output_error_says_what_it_is(monkeypatch: pytest.MonkeyPatch, capsys
 
 def test_the_module_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """``python -m crmcore``."""
+    monkeypatch.delitem(sys.modules, "crmcore.__main__", raising=False)
     monkeypatch.setattr(sys, "argv", ["crmcore", "--version"])
     with pytest.raises(SystemExit) as caught:
         runpy.run_module("crmcore", run_name="__main__")
