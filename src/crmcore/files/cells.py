@@ -95,13 +95,19 @@ class _Instants(_Parsed):
     def values_of(self, cells: Sequence[Cell]) -> list[object]:
         if not self._mixed:
             try:
-                return cast("list[object]", self._bulk(cast("Sequence[str]", cells)))
+                return self._in_bulk(cast("Sequence[str]", cells))
             except (TypeError, ValueError):
-                pass  # some cell is blank, has an offset of its own, or is no ISO stamp
+                pass  # some cell has an offset of its own, or is no ISO stamp
         self._misses = 0
         values = super().values_of(cells)
         self._mixed = self._dated or self._misses * 2 < len(cells)
         return values
+
+    def _in_bulk(self, cells: Sequence[str]) -> list[object]:
+        if "" not in cells or "" not in self._special:
+            return cast("list[object]", self._bulk(cells))
+        blank, stamps = self._special[""], iter(self._bulk([cell for cell in cells if cell != ""]))
+        return [blank if cell == "" else next(stamps) for cell in cells]
 
     def refusal(self, cell: Cell) -> Refusal | None:
         said = super().refusal(cell)
