@@ -21,7 +21,7 @@ TEXT: Final = """\
 What crmcore costs beside code written by hand for the one case. Every figure is a ratio, ours over theirs: both sides
 run in one process, in turn (ours, theirs, theirs, ours …), after their answers have been compared; each pair gives a
 ratio, and the table has the median with the least and the greatest. What counts is processor time; the garbage
-collector is off for both sides (on for both in `day`). `make bench` runs it; to write this page:
+collector is off for both sides, as the command itself has it. `make bench` runs it; to write this page:
 
 ```
 python -m benchmarks --write
