@@ -571,3 +571,11 @@ def test_half_a_surrogate_pair_is_refused_or_printed(desk: Desk, args: list[str]
     assert result.exit_code in {0, 2}
     assert bool(result.stdout) == (result.exit_code == 0)
     assert folder.exists() == (args[0:1] == ["--csv"] and result.exit_code == 0)
+
+
+def test_a_row_that_is_skipped_takes_no_id_from_a_good_one(desk: Desk) -> None:
+    """The faulty row stands first, the good one with the same id still counts."""
+    rows = "d1,Ann,,Open,31/31/2026,,,,,,,\nd1,Ann,,Open,2026-01-01,,,,,,,\n"
+    desk.deals = desk.write("deals.csv", f"{HEADER}\n{rows}")
+    counts = desk.document("--skip-bad")["counts"]
+    assert (counts["prospects"], counts["skipped"]) == (1, 1)

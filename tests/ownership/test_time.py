@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -13,6 +13,9 @@ from ownership.stories import TICK, WEEK, answer, at, outcome, prospect, reason
 
 BERLIN = "Europe/Berlin"
 CHINA = BusinessCalendar.from_table({"zone": "Asia/Shanghai", "week": WEEK, "holidays": "chinesecalendar"})
+
+
+THIS_YEAR = BusinessCalendar(zone="UTC", week=WEEK, known_through=date(2026, 12, 31))
 
 
 def due(idle: str, assigned: datetime, zone: str = BERLIN, calendar: BusinessCalendar | None = None) -> datetime:
@@ -142,3 +145,19 @@ def test_now_may_be_in_any_zone_and_the_decision_is_in_utc() -> None:
     now = at("2026-01-05 10:00").astimezone(ZoneInfo("Asia/Shanghai"))
     decision = policy.decide(prospect(), now=now)
     assert (decision.as_of, decision.as_of.utcoffset()) == (now, timedelta())
+
+
+def test_the_first_instant_that_is_not_known_is_provisional() -> None:
+    """Due exactly at the end of what the calendar knows: the decision says so, and so does its reason."""
+    facts = {"status": "open", "owner": "u", "last_contact_at": None, "frozen_until": None, "id": 1}
+    start = datetime(2026, 12, 31, tzinfo=UTC)
+    decision = ReclaimPolicy(idle="1wd", calendar=THIS_YEAR).decide({**facts, "assigned_at": start}, now=start)
+    assert (decision.deadline, decision.provisional) == (datetime(2027, 1, 1, tzinfo=UTC), True)
+    assert str(decision.reasons[0].known_through) == "2026-12-31"
+
+
+def test_an_appointment_counted_in_days_that_are_not_known_is_provisional() -> None:
+    policy = ReclaimPolicy(no_deal="10d", appointment="5wd", calendar=THIS_YEAR, zone="UTC")
+    start = datetime(2026, 12, 28, tzinfo=UTC)
+    facts = {"status": "open", "owner": "u", "assigned_at": start, "frozen_until": None, "appointment_at": None}
+    assert policy.decide(facts, now=start).provisional
