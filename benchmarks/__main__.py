@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from benchmarks.calendars import calendar
+from benchmarks.columns import columns
 from benchmarks.day import day
 from benchmarks.decisions import at, decide
 from benchmarks.imports import imports
@@ -20,6 +21,7 @@ TOPICS: Final[dict[str, Callable[..., Iterator[Row]]]] = {
     "decide": decide,
     "calendar": calendar,
     "day": day,
+    "columns": columns,
 }
 
 

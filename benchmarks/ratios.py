@@ -19,13 +19,19 @@ __all__ = ["Row", "compared", "timed"]
 
 @attrs.frozen
 class Row:
-    """One line of the table: a ratio by pair, and how much it may be (None: shown for information)."""
+    """
+    One line of the table: a ratio by pair, and how much it may be (None: shown for information).
+
+    `least`: the target is how much it must be. `note`: why there are no ratios.
+    """
 
     topic: str
     what: str
     ratios: tuple[float, ...]
     target: float | None = None
     unit: str = ""
+    least: bool = False
+    note: str = ""
 
     @property
     def ratio(self) -> float:
@@ -34,27 +40,29 @@ class Row:
 
     @property
     def verdict(self) -> str:
-        """Met or missed, where there is a target."""
+        """Met or missed, where there is a target; else the note."""
         if self.target is None:
-            return ""
-        return "met" if self.ratio <= self.target else "MISSED"
+            return self.note
+        met = self.ratio >= self.target if self.least else self.ratio <= self.target
+        return "met" if met else "MISSED"
 
     def cells(self) -> tuple[str, str, str, str, str]:
         """What, ratio, spread, target, verdict."""
         spread = f"{min(self.ratios):.2f}-{max(self.ratios):.2f}" if len(self.ratios) > 1 else ""
-        target = "" if self.target is None else f"<= {self.target:g}{self.unit}"
-        return self.what, f"{self.ratio:.2f}{self.unit}", spread, target, self.verdict
+        ratio = f"{self.ratio:.2f}{self.unit}" if self.ratios else ""
+        target = "" if self.target is None else f"{'>=' if self.least else '<='} {self.target:g}{self.unit}"
+        return self.what, ratio, spread, target, self.verdict
 
 
-def timed(work: Callable[[], object], *, collecting: bool) -> float:
-    """The processor seconds of one call."""
+def timed(work: Callable[[], object], *, collecting: bool, clock: Callable[[], float] = process_time) -> float:
+    """The processor seconds of one call, or those of another clock."""
     gc.collect()
     if not collecting:
         gc.disable()
     try:
-        start = process_time()
+        start = clock()
         work()
-        return process_time() - start
+        return clock() - start
     finally:
         gc.enable()
 
@@ -65,16 +73,17 @@ def compared(
     *,
     pairs: int = 31,
     collecting: bool = False,
-    warm: bool = True,
+    warm: int = 1,
+    clock: Callable[[], float] = process_time,
 ) -> tuple[float, ...]:
-    """Ours over theirs, pair by pair; which of the two goes first alternates. A pair before these warms up."""
+    """Ours over theirs, pair by pair; which of the two goes first alternates. `warm` pairs before these warm up."""
     found = []
     for pair in range(pairs + warm):
         if pair % 2:
-            other = timed(theirs, collecting=collecting)
-            own = timed(ours, collecting=collecting)
+            other = timed(theirs, collecting=collecting, clock=clock)
+            own = timed(ours, collecting=collecting, clock=clock)
         else:
-            own = timed(ours, collecting=collecting)
-            other = timed(theirs, collecting=collecting)
+            own = timed(ours, collecting=collecting, clock=clock)
+            other = timed(theirs, collecting=collecting, clock=clock)
         found.append(own / other)
     return tuple(found[warm:])

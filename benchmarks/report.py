@@ -35,6 +35,8 @@ What stands on the other side:
 - *calendar*: a bare prefix sum over the windows of five years, aware datetimes in and out.
 - *day*: a loop over `csv.reader` that makes an aware UTC datetime of every date cell and keeps nothing. Ours is the
   whole job, printed to /dev/null. Memory is the most that the command's own process held.
+- *columns*: lazy Polars and SQL for these two policies, every working day from a table; the loops are those of *at* and
+  *decide* over the same rows as objects. Memory is as in *day*. Spark runs outside of this process: wall clock.
 - *import*: the two libraries that crmcore needs, in a fresh interpreter whose own start is not counted.
 
 The portfolio is made up from a seed: 70 % far from due, 10 % to be reminded of, 10 % due, 4 % closed, 2 % without an
@@ -69,4 +71,6 @@ def page(rows: Iterable[Row], when: str | None) -> str:
 
 def _markdown(rows: Iterable[Row]) -> str:
     lines = [HEADS, ("---", "---:", "---", "---:", "---"), *(row.cells() for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines).replace("<=", "≤").replace("  ", " ")
+    return (
+        "\n".join(f"| {' | '.join(line)} |" for line in lines).replace("<=", "≤").replace(">=", "≥").replace("  ", " ")
+    )

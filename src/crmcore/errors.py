@@ -11,6 +11,7 @@ Every error of the library, in one tree.
     │   ├── InvalidCalendar            hours or dates that make no calendar
     │   ├── InvalidMoney               an amount or currency that is none
     │   ├── InvalidPolicy              parameters that make no policy
+    │   ├── InvalidFrame               a data frame whose columns cannot be used, or a policy that columns cannot say
     │   └── InvalidFile                a file that cannot be used: all faults at once
     ├── NoWorkingTime (ArithmeticError) a calendar has no working time where some is needed
     ├── CurrencyMismatch (ArithmeticError)  two currencies in one sum
@@ -32,6 +33,7 @@ __all__ = [
     "InvalidCalendar",
     "InvalidFact",
     "InvalidFile",
+    "InvalidFrame",
     "InvalidInput",
     "InvalidMoney",
     "InvalidPolicy",
@@ -142,6 +144,19 @@ class InvalidMoney(InvalidInput):
 
     def __str__(self) -> str:
         return f"{self.value!r} is not {self.expected}"
+
+
+@attrs.define
+class InvalidFrame(InvalidInput):
+    """A data frame that cannot be used, or a policy that columns cannot say."""
+
+    place: str
+    found: object
+    expected: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.found} is not {self.expected}; {self.remedy}"
 
 
 @attrs.define

@@ -259,6 +259,15 @@ BROKEN = (
         ".jsonl",
     ),
     Broken(
+        "text that calls itself Parquet",
+        "deals",
+        HEADER,
+        "deals.parquet: file:",
+        "cannot be read as Parquet",
+        "export it again",
+        ".parquet",
+    ),
+    Broken(
         "a column twice",
         "deals",
         DEALS.replace("boss", "owner", 1),

@@ -355,12 +355,6 @@ def test_a_cell_without_end(files: Any) -> None:
             "save it as CSV UTF-8 and give that file",
         ),
         ("deals.csv", b"\xd0\xcf\x11\xe0", "is a spreadsheet, not text", "save it as CSV UTF-8 and give that file"),
-        (
-            "deals.parquet",
-            b"PAR1",
-            "is Parquet, which is not read yet",
-            "save it as CSV",
-        ),
         ("deals.json", b"[]", "is JSON, not JSON Lines", "rename to .jsonl and write one object per line"),
         (
             "deals.jsonl",

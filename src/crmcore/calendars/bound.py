@@ -13,6 +13,7 @@ from bisect import bisect_left, bisect_right
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Final, NoReturn
 
+from crmcore.calendars import zones
 from crmcore.calendars.instants import (
     DAY,
     EARLIEST,
@@ -75,6 +76,13 @@ class BoundSpan(ABC):
     def provisional(self, t: datetime) -> bool:
         """Whether `t` lies after the last day for which the calendar's dates are known."""
         return self._calendar is not None and self._calendar.provisional(t)
+
+    @property
+    def where(self) -> tuple[BusinessCalendar | None, Zone]:
+        """The calendar, if any, and the zone that the span counts in; of elapsed time UTC."""
+        if self._calendar is not None:
+            return self._calendar, self._calendar.zone
+        return None, self._zone or zones.zone("UTC")
 
     @property
     def known_through(self) -> date | None:

@@ -194,10 +194,10 @@ class Ledger:
         return self.total(year) if year <= MAXYEAR else 0
 
     def total(self, year: int) -> int:
-        """Open time in a year; far from every dated change, that of any year with the same dates and weekdays."""
-        key = year
-        if 1 < year < self._regular[0] or self._regular[1] <= year < MAXYEAR:
-            key = -(isleap(year) * 7 + year_start(year) // DAY % 7)  # never a year: 0 to -13
+        """Open time in a year; far from every dated change, that of any such year with the same dates and weekdays."""
+        key, early = year, year < self._regular[0]
+        if year > 1 and (early or self._regular[1] <= year < MAXYEAR):
+            key = -(early * 14 + isleap(year) * 7 + year_start(year) // DAY % 7)  # never a year: 0 to -27
         if key not in self._totals:
             self._totals[key] = sum(end - start for start, end in self._year(year))
         return self._totals[key]

@@ -33,7 +33,9 @@ def crmcore() -> None:
 def _export(command: Any) -> Any:
     """The options of every command that reads prospects."""
     options = (
-        click.option("--deals", required=True, metavar="FILE", help="CSV, TSV or JSON Lines; - for standard input."),
+        click.option(
+            "--deals", required=True, metavar="FILE", help="CSV, TSV, JSON Lines or Parquet; - is standard input."
+        ),
         click.option("--map", "map_path", required=True, metavar="FILE", help="What its columns mean (TOML)."),
         click.option("--policies", metavar="BOOK", help="A policy book (TOML); default: the standard book."),
         click.option("--as-of", metavar="INSTANT", help="A date or instant in the map's zone; default: now."),

@@ -84,6 +84,19 @@ class DeadlinePolicy:
         """
         return sweeper(self._deadlines, to_utc(now, "now"), to_utc(until, "until"))
 
+    def frame(self, df: Any, *, now: datetime, prefix: str = "") -> Any:
+        """
+        The caller's data frame with four more columns: outcome, step, rule, next_change_at (extra `frames`).
+
+        Polars, pandas, PyArrow, DuckDB, PySpark: the same kind comes back, and what is lazy stays lazy. The columns are
+        what `decide` says of each row. Facts are columns under the host's names; a code that is none of ours gives a
+        null outcome. Raises `InvalidFrame` for a column that is missing, of another type or there already, and
+        `MissingExtra`.
+        """
+        from crmcore.decisions.columns import frame
+
+        return frame(self._deadlines, df, to_utc(now, "now"), prefix, self.until)
+
     def deadline(self, facts: object) -> datetime | None:
         """
         The instant from which the record is due, in UTC; ``None``: there is none, or it is not known.

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from crmcore.calendars.instants import instant_at, micros, to_utc
 from crmcore.calendars.zones import zone as compiled
 
-__all__ = ["BLANK", "Refusal", "bulk_parser", "instant_parser", "wall_to_utc"]
+__all__ = ["BLANK", "Refusal", "bulk_parser", "instant_parser", "plain_day", "wall_to_utc"]
 
 _DAY: Final = timedelta(days=1)
 _FIRST_DAY: Final = datetime(1, 1, 3)  # noqa: DTZ001  # a wall clock
@@ -78,7 +78,7 @@ def instant_parser(zone: ZoneInfo, formats: tuple[str, ...]) -> Callable[[str], 
             except KeyError:
                 if len(days) >= _DAYS_KEPT:
                     days.clear()
-                day = days[key] = _plain_day(stamp.date(), zone)
+                day = days[key] = plain_day(stamp.date(), zone)
             return wall_to_utc(stamp, zone) if day is None else day[1] + (stamp - day[0])
         except ValueError:
             return _with_formats(text, zone, formats)
@@ -94,7 +94,7 @@ class _Days(dict[str, tuple[datetime, datetime] | None]):
         self._zone = zone
 
     def __missing__(self, key: str) -> tuple[datetime, datetime] | None:
-        plain = _plain_day(date.fromisoformat(key[:10]), self._zone)
+        plain = plain_day(date.fromisoformat(key[:10]), self._zone)
         if key[10:] not in _SEPARATORS:
             raise ValueError(key)
         if len(self) >= _DAYS_KEPT:
@@ -124,8 +124,8 @@ def _odd(stamp: datetime, zone: ZoneInfo) -> datetime:
     return to_utc(stamp) if stamp.tzinfo else wall_to_utc(stamp, zone)
 
 
-def _plain_day(day: date, zone: ZoneInfo) -> tuple[datetime, datetime] | None:
-    # Midnight as wall clock and as instant; None where the clocks change on that day, or time ends.
+def plain_day(day: date, zone: ZoneInfo) -> tuple[datetime, datetime] | None:
+    """Midnight as wall clock and as instant; None where the clocks change on that day, or time ends."""
     midnight = datetime(day.year, day.month, day.day)  # noqa: DTZ001  # a wall clock
     if not _FIRST_DAY < midnight < _LAST_DAY:
         return None

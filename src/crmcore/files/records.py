@@ -1,10 +1,11 @@
-"""Records of a CSV, TSV or JSON Lines file through a `Map`: fact → value, all faults at once."""
+"""Records of a CSV, TSV, JSON Lines or Parquet file through a `Map`: fact → value, all faults at once."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import chain, compress
 from os import PathLike, fspath
 from pathlib import Path
@@ -14,8 +15,10 @@ import attrs
 
 from crmcore.errors import Fault
 from crmcore.files.cells import Cell, Column, column
+from crmcore.files.columns import Plain, sieve_of
 from crmcore.files.guesses import excel_delimiter, other_delimiter
 from crmcore.files.maps import FactSpec, Map
+from crmcore.files.parquet import Parquet, is_parquet
 from crmcore.files.sources import JSON_ARRAY, Ledger, Source, opened
 from crmcore.files.tables import Batch, Delimited, JsonLines, Table
 from crmcore.files.toml import did_you_mean
@@ -40,6 +43,7 @@ _LONG: Final = 200
 class _Plan:
     """What is read from a file: per fact with a column its reader, and the function that makes the records."""
 
+    specs: tuple[FactSpec, ...]
     names: tuple[str, ...]
     places: tuple[int, ...]
     readers: tuple[Column, ...]
@@ -72,6 +76,11 @@ class Records:
         self.specs = tuple(specs)
         self._skip_bad = skip_bad
         self._progress = progress
+        self.plain: Plain | None = None
+        """
+        What may be counted in columns, to be set before the first row is read: a Parquet file of many rows then
+        gives only the others. Their faults, lines and counts are the same.
+        """
         self._start()
 
     def _start(self) -> None:
@@ -118,16 +127,31 @@ class Records:
 
     def _batches(self) -> Iterator[list[Record]]:
         self._start()
-        with opened(self.path, self.map.encoding, self._ledger, lenient=self._skip_bad) as source:
-            table = self._table(source)
+        with self._opened() as (table, source):
             plan = self._plan(table, source)
             yield []
-            for batch in table.batches(plan.places, self._late()):
+            for batch in self._sifted(table, plan) or table.batches(plan.places, self._late()):
                 yield self._records(plan, batch)
                 if self._progress:
                     self._progress(source.read, source.total)
         if self._ledger.count and (self._ledger.fatal or not self._skip_bad):
             raise self._ledger.error()
+
+    def _sifted(self, table: Table, plan: _Plan) -> Iterator[Batch] | None:
+        if self.plain is None or not isinstance(table, Parquet):
+            return None
+        used = {spec.name: place for spec, place in zip(plan.specs, plan.places, strict=True)}
+        sieve = sieve_of(table, self.map, {spec: used.get(spec.name) for spec in self.specs}, self.plain)
+        return None if sieve is None else table.sifted(plan.places, sieve)
+
+    @contextmanager
+    def _opened(self) -> Iterator[tuple[Table, Source | Parquet]]:
+        if is_parquet(self.path):
+            parquet = Parquet(self.path, self._ledger)
+            yield parquet, parquet
+            return
+        with opened(self.path, self.map.encoding, self._ledger, lenient=self._skip_bad) as source:
+            yield self._table(source), source
 
     def _table(self, source: Source) -> Table:
         suffix = Path(self.path).suffix.casefold()
@@ -155,7 +179,7 @@ class Records:
             raise self._ledger.error()
         return delimiter
 
-    def _plan(self, table: Table, source: Source) -> _Plan:
+    def _plan(self, table: Table, source: Source | Parquet) -> _Plan:
         before = self._ledger.count
         self._check_header(table, source)
         for spec in self.specs:
@@ -167,6 +191,7 @@ class Records:
         used = [spec for spec in self.specs if spec.name in self.columns_used]
         names = tuple(self.columns_used[spec.name] for spec in used)
         return _Plan(
+            specs=tuple(used),
             names=names,
             places=tuple(map(table.header.index, names)),
             readers=tuple(column(spec, self.map) for spec in used),
@@ -174,7 +199,7 @@ class Records:
             make=_maker(tuple(spec.name for spec in used), self.unmapped),
         )
 
-    def _check_header(self, table: Table, source: Source) -> None:
+    def _check_header(self, table: Table, source: Source | Parquet) -> None:
         mapped = set(chain.from_iterable(self.map.columns.values()))
         for name, times in Counter(table.header).items():
             if said := source.unreadable(name):
@@ -218,7 +243,7 @@ class Records:
             if bad and self._skip_bad:  # a row that is left out takes no id
                 ids = [None if index in bad else value for index, value in enumerate(ids)]
             bad.update(self._repeated(plan.names[place], ids, batch.lines))
-        self.read += len(batch.lines) + batch.torn
+        self.read += len(batch.lines) + batch.torn + batch.plain
         self.skipped += len(bad) + batch.torn
         if self._ledger.count and not self._skip_bad:
             return []

@@ -37,7 +37,7 @@ _CHUNK: Final = 1 << 17
 _UTF8_BOM: Final = codecs.BOM_UTF8
 _UTF16_BOMS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _AS_CSV: Final = "save it as CSV UTF-8 and give that file"
-_PARQUET: Final = ("is Parquet, which is not read yet", "save it as CSV")
+_PARQUET: Final = ("is Parquet, which cannot be read from a stream", "give the path of the file")
 _WORKBOOK: Final = ("is a spreadsheet, not text", _AS_CSV)
 _JSON: Final = ("is JSON, not JSON Lines", "rename to .jsonl and write one object per line")
 JSON_ARRAY: Final = ("is one JSON list, not JSON Lines", "write one object per line, without the list around them")
@@ -49,7 +49,6 @@ _BY_SUFFIX: Final = {
     ".xls": _WORKBOOK,
     ".ods": _WORKBOOK,
     ".et": _WORKBOOK,
-    ".parquet": _PARQUET,
     ".json": _JSON,
 }
 _BY_HEAD: Final = (

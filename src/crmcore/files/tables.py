@@ -37,6 +37,8 @@ class Batch:
     lines: Sequence[int]
     torn: int = 0
     """How many more records stood here that cannot be taken apart; their faults are in the ledger."""
+    plain: int = 0
+    """How many more were counted in columns."""
 
 
 class Table(Protocol):

@@ -11,10 +11,10 @@ from typing import Any, Final
 import attrs
 
 from crmcore.decisions.decision import Decision
-from crmcore.files import FactSpec, Map, Records
+from crmcore.files import FactSpec, Map, Plain, Records
 from crmcore.ownership.policy import CapPolicy, ReclaimPolicy
 from crmcore.ownership.values import PROTECTIONS, Status
-from crmcore.ownership.worklist import WorkList, work_list
+from crmcore.ownership.worklist import Sweep, WorkList
 
 __all__ = ["NOTES", "Applied", "Export", "applied", "day", "explain", "facts", "read_work_list"]
 
@@ -78,8 +78,9 @@ class Export:
         self.columns, self.records = columns, records
         self._batches = records.batches()
 
-    def prospects(self) -> Iterator[Mapping[str, Any]]:
-        """Each prospect once; the faults are raised after the last."""
+    def prospects(self, plain: Plain | None = None) -> Iterator[Mapping[str, Any]]:
+        """Each prospect once, but for those counted as `plain`; the faults are raised after the last."""
+        self.records.plain = plain
         return chain.from_iterable(self._batches)
 
 
@@ -135,9 +136,9 @@ def day(applied: Applied, cap: CapPolicy, export: Export, *, now: datetime, lang
 
     Raises `InvalidFile` when the last row has been read, if any was faulty and none may be skipped.
     """
-    work = work_list(
-        export.prospects(), policy=applied.policy, cap=cap, now=now, zone=export.columns.zone, notes=applied.texts(lang)
-    )
+    sweep = Sweep(applied.policy, now, export.columns.zone)
+    sweep.take(export.prospects(Plain(sweep.facts, sweep.count)))
+    work = sweep.work_list(cap, applied.texts(lang))
     notes, skipped = list(work.notes), export.records.skipped
     held = {str(load.owner) for load in work.owners}
     if idle := [str(owner) for owner in cap.per_owner if str(owner) not in held]:

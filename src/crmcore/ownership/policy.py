@@ -1,9 +1,13 @@
-"""Reclaim (OWN-1 to OWN-3, OWN-14, OWN-15, OWN-18, OWN-19) and the cap (OWN-4, OWN-10) as frozen values."""
+"""
+Reclaim (OWN-1 to OWN-3, OWN-14, OWN-15, OWN-18, OWN-19) and the cap (OWN-4, OWN-10) as frozen values.
+
+A long file: every key of a book's ownership tables stands here once, with its converter, its checks and its meaning.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, tzinfo
 from functools import cached_property
 from itertools import chain
@@ -367,6 +371,47 @@ class CapPolicy:
         outcome = Outcome.UNASSIGNED if full else Outcome.ASSIGN
         rule = "OWN-4" if full else None
         return Decision(outcome, 0, rule, to_utc(now, "now"), None, None, (), False, self.ref, Given((reason,)))
+
+    def loads(self, df: Any, *, prefix: str = "", owner: str = "owner", status: str = "status") -> Any:
+        """
+        What each owner of open prospects holds: owner, open, cap, over_by, after_reclaim, over_after_reclaim.
+
+        The same kind of frame comes back (extra `frames`), sorted by owner as text, and what is lazy stays lazy. If
+        ``{prefix}outcome`` of `policy.frame` is there, what it reclaims leaves; with a `prefix` it must be there. Where
+        an owner has no cap there is null; pandas makes floats of such a column. Raises `InvalidFrame`, `MissingExtra`.
+        """
+        from crmcore.ownership.loads import loads
+
+        return loads(df, self.default, self.per_owner, prefix=prefix, owner=owner, status=status)
+
+    def frame(
+        self,
+        df: Any,
+        *,
+        order_by: str | Sequence[str] | None = None,
+        prefix: str = "",
+        owner: str = "owner",
+        status: str = "status",
+        id: str = "id",
+    ) -> Any:
+        """
+        The caller's data frame with two more columns: held, give_back (extra `frames`).
+
+        `held`: the open prospects of this row's owner; 0 in a row that is not open or has no owner. `give_back`: 0
+        stays, 1 is the first that its owner gives back, and so on until the cap is kept. What ``{prefix}outcome`` of
+        `policy.frame` reclaims leaves anyway and is not given back; with a `prefix` that column must be there.
+
+        `order_by`: columns, ascending, from what to give back first to what to keep longest; null and NaN last. By
+        default the longest idle goes first: the later of assigned_at and last_contact_at (OWN-14). Ties go by id, as
+        text; rows of one owner with the same id are in no fixed order among themselves.
+
+        Polars, pandas, DuckDB, PySpark: the same kind comes back, and what is lazy stays lazy. Raises `InvalidFrame`,
+        also for PyArrow and Dask, and `MissingExtra`.
+        """
+        from crmcore.ownership.loads import frame
+
+        names = {"prefix": prefix, "owner": owner, "status": status, "key": id}
+        return frame(df, self.default, self.per_owner, order_by=order_by, **names)
 
     def canonical(self) -> dict[str, Any]:
         """The parameters as JSON-able data."""

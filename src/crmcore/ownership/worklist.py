@@ -19,6 +19,7 @@ from crmcore.calendars.instants import day_start, instant_at
 from crmcore.decisions.codes import Outcome
 from crmcore.decisions.decision import Decision, PolicyRef, instant_text
 from crmcore.decisions.facts import UNKNOWN
+from crmcore.decisions.frames import narwhals
 from crmcore.ownership.policy import CapPolicy, ReclaimPolicy
 from crmcore.ownership.values import Status
 
@@ -139,20 +140,9 @@ def work_list(
     A prospect is a mapping with ``id`` and what the policy reads; ``customer``, ``manager``, ``value`` are shown where
     they are there. The day ends at the next midnight in `zone`. Raises what `ReclaimPolicy.decide` raises.
     """
-    sweep = Sweep(policy, now, midnight_after(now, zone))
+    sweep = Sweep(policy, now, zone)
     sweep.take(prospects)
-    return WorkList(
-        as_of=now,
-        zone=zone,
-        policy=policy.ref,
-        counts=sweep.counts(skipped),
-        reclaim=tuple(sorted(sweep.reclaim, key=lambda item: item.order)),
-        remind=tuple(sorted(sweep.remind, key=lambda item: item.order)),
-        due_today=tuple(sorted(sweep.due_today, key=lambda due: (due[1], str(due[0])))),
-        needs_data={missing: tuple(rows) for missing, rows in sorted(sweep.needs_data.items(), key=_largest)},
-        owners=tuple(sweep.owners(cap)),
-        notes=tuple(notes),
-    )
+    return attrs.evolve(sweep.work_list(cap, notes), counts=sweep.counts(skipped))
 
 
 def _largest(group: tuple[tuple[str, ...], list[Any]]) -> tuple[int, tuple[str, ...]]:
@@ -171,9 +161,10 @@ def midnight_after(now: datetime, zone: tzinfo) -> datetime:
 class Sweep:
     """One pass over the prospects, counting those that stay and keeping the others."""
 
-    def __init__(self, policy: ReclaimPolicy, now: datetime, midnight: datetime) -> None:
-        self.policy, self.now, self.midnight = policy, now, midnight
-        self.stays = policy.sweep(now, until=midnight - MICROSECOND)
+    def __init__(self, policy: ReclaimPolicy, now: datetime, zone: tzinfo) -> None:
+        self.policy, self.now, self.zone = policy, now, zone
+        self.midnight = midnight_after(now, zone)
+        self.stays = policy.sweep(now, until=self.midnight - MICROSECOND)
         self.outcomes: Counter[str] = Counter()
         self.held: Counter[Any] = Counter()
         self.reclaimed: Counter[Any] = Counter()
@@ -198,7 +189,48 @@ class Sweep:
                     kept += 1
                 else:
                     self._list(prospect, owner, self.policy.decide(prospect, now=self.now))
-        self.closed, self.pool, self.outcomes[keep] = closed, pool, self.outcomes[keep] + kept
+        self.closed, self.pool, self.outcomes[keep] = self.closed + closed, self.pool + pool, self.outcomes[keep] + kept
+
+    @property
+    def facts(self) -> tuple[str, ...]:
+        """What `count` needs as columns."""
+        return tuple(dict.fromkeys(("owner", "status", *self.policy.reads)))
+
+    def count(self, frame: Any) -> Any:
+        """
+        Counts those of a data frame that stay as they are until midnight, and says which they are.
+
+        The frame has the columns `facts`, as `frame` of the policy takes them; a column of truths comes back.
+        """
+        nw = narwhals()
+        change, owner, closed = nw.col("next_change_at"), nw.col("owner"), nw.col("status").is_in(CLOSED)
+        stays = (nw.col("outcome") == Outcome.KEEP.value) & (change.is_null() | (change >= nw.lit(self.midnight)))
+        judged = nw.from_native(self.policy.frame(frame, now=self.now), eager_only=True)
+        judged = judged.select("owner", closed=closed, stays=stays.fill_null(value=False))
+        staying = judged.filter(nw.col("stays"))
+        others = staying.filter(~nw.col("closed"))
+        held = dict(others.filter(~owner.is_null()).group_by("owner").agg(nw.len()).iter_rows())
+        kept = sum(held.values())
+        self.held.update(held)
+        self.outcomes[Outcome.KEEP] += kept
+        self.pool += len(others) - kept
+        self.closed += len(staying) - len(others)
+        return judged["stays"].to_native()
+
+    def work_list(self, cap: CapPolicy, notes: Iterable[str] = ()) -> WorkList:
+        """The lists of what was taken, sorted."""
+        return WorkList(
+            as_of=self.now,
+            zone=self.zone,
+            policy=self.policy.ref,
+            counts=self.counts(0),
+            reclaim=tuple(sorted(self.reclaim, key=lambda item: item.order)),
+            remind=tuple(sorted(self.remind, key=lambda item: item.order)),
+            due_today=tuple(sorted(self.due_today, key=lambda due: (due[1], str(due[0])))),
+            needs_data={missing: tuple(rows) for missing, rows in sorted(self.needs_data.items(), key=_largest)},
+            owners=tuple(self.owners(cap)),
+            notes=tuple(notes),
+        )
 
     def _list(self, prospect: Mapping[str, Any], owner: Any, decision: Decision) -> None:
         outcome = decision.outcome

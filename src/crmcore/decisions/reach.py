@@ -1,0 +1,81 @@
+"""
+How far ahead columns know what a span does.
+
+What has begun is due within the span's own length, so its pieces are few. What holds a deadline back may end in years,
+and where the clocks change or days are free the pieces of those years have no end: columns know some, and beyond them
+that the true instant is not sooner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from math import gcd
+from typing import Final
+
+import attrs
+
+from crmcore.calendars import OPEN_ENDED, BoundSpan
+from crmcore.calendars.instants import DAY, instant_at, micros
+from crmcore.calendars.pieces import Piece, grid
+from crmcore.errors import NoWorkingTime
+
+__all__ = ["FAR", "NEAR", "apart", "far"]
+
+FAR: Final = timedelta(days=1100)
+"""
+How far ahead what is to come is known to the microsecond, where a span is more than one shift; beyond it
+`next_change_at` may be too early, never too late: whoever decides again at that instant is told the next one.
+"""
+NEAR: Final = timedelta(days=90)
+"""The same for working hours and minutes."""
+MICROSECOND: Final = timedelta(microseconds=1)
+
+Make = Callable[[BoundSpan, datetime, datetime], tuple[Piece, ...]]
+WELL_APART: Final = timedelta(days=3)
+"""So much apart, two leads begin in their order whatever the clocks do."""
+
+
+def far(
+    make: Make,
+    span: BoundSpan,
+    after: datetime,
+    now: datetime,
+    beyond: datetime | None = None,
+) -> tuple[Piece, ...]:
+    """The pieces of a span as far as it is known; beyond that one value, which is too early if none is given."""
+    pieces = _known(make, span, after, now)
+    if len(pieces) == 1 and span.span.needs != "calendar":
+        return pieces
+    *known, final = pieces
+    border = _even_end(pieces)
+    value = final.value or border + (1 + final.shift) * MICROSECOND
+    return (*known, attrs.evolve(final, upto=border), Piece(OPEN_ENDED, 0, beyond or value))
+
+
+def _known(make: Make, span: BoundSpan, after: datetime, now: datetime) -> tuple[Piece, ...]:
+    ahead = NEAR if span.span.unit in ("wh", "wmin") else FAR
+    while True:
+        try:
+            return make(span, after, instant_at(micros(now) + ahead // MICROSECOND))
+        except NoWorkingTime:  # the calendar ends before
+            if ahead < MICROSECOND:
+                raise
+            ahead //= 2
+
+
+def _even_end(pieces: tuple[Piece, ...]) -> datetime:
+    """The last instant of the pieces on a grid with their borders, so that they make a table."""
+    *known, final = pieces
+    if not known:
+        return final.upto
+    _, step = grid(pieces) or (0, DAY)
+    last = micros(known[-1].upto)
+    return instant_at(last + (micros(final.upto) - last) // (even := gcd(step, DAY)) * even)
+
+
+def apart(a: BoundSpan, b: BoundSpan) -> bool:
+    """Whether the longer lead surely begins first."""
+    if a.span.unit == b.span.unit:
+        return True
+    return "calendar" not in (a.span.needs, b.span.needs) and abs(a.span.nominal - b.span.nominal) > WELL_APART
