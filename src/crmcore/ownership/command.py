@@ -12,7 +12,8 @@ import attrs
 
 from crmcore.decisions.decision import Decision
 from crmcore.files import FactSpec, Map, Plain, Records
-from crmcore.ownership.policy import CapPolicy, ReclaimPolicy
+from crmcore.ownership.cap import CapPolicy
+from crmcore.ownership.policy import ReclaimPolicy
 from crmcore.ownership.values import PROTECTIONS, Status
 from crmcore.ownership.worklist import Sweep, WorkList
 

@@ -15,7 +15,8 @@ from crmcore.decisions.decision import Finding
 from crmcore.decisions.digest import digest
 from crmcore.errors import InvalidPolicy, SpanNeeds
 from crmcore.files.toml import Section, did_you_mean
-from crmcore.ownership.policy import CapPolicy, ReclaimPolicy
+from crmcore.ownership.cap import CapPolicy
+from crmcore.ownership.policy import ReclaimPolicy
 from crmcore.ownership.values import PROTECTIONS
 
 __all__ = ["NAME", "SCHEMA", "Ownership", "calendars", "read", "write", "zone"]

@@ -20,7 +20,8 @@ from crmcore.decisions.codes import Outcome
 from crmcore.decisions.decision import Decision, PolicyRef, instant_text
 from crmcore.decisions.facts import UNKNOWN
 from crmcore.decisions.frames import narwhals
-from crmcore.ownership.policy import CapPolicy, ReclaimPolicy
+from crmcore.ownership.cap import CapPolicy
+from crmcore.ownership.policy import ReclaimPolicy
 from crmcore.ownership.values import Status
 
 __all__ = ["Item", "OwnerLoad", "WorkList", "work_list"]
