@@ -37,7 +37,7 @@ demo: $(DEMO)/.ready
 test: lint
 	$(IN_DEV) pytest -n $(WORKERS) --cov --cov-report=term
 
-test-all: $(DEV)/.ready docs
+test-all: $(DEV)/.ready $(DEV)/.ready-spark docs
 	$(IN_DEV) pytest -n $(WORKERS) -m "" --hypothesis-profile=nightly
 
 lint: $(DEV)/.ready
@@ -93,6 +93,10 @@ $(DEV)/.ready: pyproject.toml
 
 $(DEV)/.ready-docs: $(DEV)/.ready
 	@$(BIN)/python -m pip install --quiet --group docs
+	@touch $@
+
+$(DEV)/.ready-spark: $(DEV)/.ready
+	@if command -v java >/dev/null; then $(BIN)/python -m pip install --quiet --group spark; fi
 	@touch $@
 
 FORCE:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -86,40 +86,29 @@ def test_a_policy_of_ones_own(policy: ReclaimPolicy) -> None:
     check_frame(policy, "polars", examples=3)
 
 
-def off_by_one(at: moves.Move, longest: int = 0, table: Any = moves.Move.table) -> Any:
+def off_by_one(at: moves.Move, longest: int, table: Any = moves.Move.table) -> Any:
     found = table(at, longest)
     return found and attrs.evolve(found, origin=found.origin + 1)
 
 
-def last_only(compiler: columns.Compiler) -> Any:
-    return columns.own(compiler.names("late")[-1])
+def late_shift(nw: Any, at: Any, shift: int, *, whole: bool, shifted: Any = moves._shifted) -> Any:
+    return shifted(nw, at, shift + 1, whole=whole)
 
 
-def unsorted(_: columns.Compiler) -> Iterator[columns.Step]:
-    return iter(())
-
-
-def alike(compiler: columns.Compiler) -> dict[str, Any]:
-    return {"": None}
-
-
-def without_bound(compiler: columns.Compiler) -> tuple[str, ...]:
-    return ()
-
-
-def late_shift(column: Any, shift: int, *, sql: bool, shifted: Any = moves._shifted) -> Any:
-    return shifted(column, shift + 1, sql=sql)
+def the_last(compiler: columns.Compiler) -> Any:
+    return compiler.own("next")
 
 
 BROKEN: list[tuple[Any, str, Any, ReclaimPolicy]] = [
     (moves, "_shifted", late_shift, SOUND),
     (moves.Move, "table", off_by_one, HELD),
-    (columns.Compiler, "_agrees", last_only, SOUND),
-    (columns.Compiler, "in_order", unsorted, MIXED),
-    (columns.Compiler, "views", property(alike), MIXED),
+    (columns.Compiler, "_change", the_last, SOUND),
+    (columns.Compiler, "in_order", lambda _: iter(()), MIXED),
+    (columns.Compiler, "views", property(lambda _: {"": None}), MIXED),
     (columns.Compiler, "_at_once", lambda _, due: due, SOUND),
     (columns.Compiler, "_moved", lambda _, due: due, attrs.evolve(HELD, appointment="3d")),
-    (columns.Compiler, "unknown", lambda _: columns.narwhals().lit(value=False), SOUND),
+    (columns.Compiler, "known", lambda _: {}, SOUND),
+    (columns.Compiler, "unknown", lambda compiler: compiler.nw.lit(value=False), SOUND),
     (columns, "apart", lambda *_: True, ReclaimPolicy(idle="20d", remind_before=["3d", "2wd"], calendar=OFFICE)),
 ]
 

@@ -14,15 +14,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property, reduce
-from itertools import pairwise
+from itertools import groupby, pairwise
+from operator import add, itemgetter, or_
 from typing import TYPE_CHECKING, Any, Final
 
 from crmcore.calendars import OPEN_ENDED, BoundSpan
+from crmcore.calendars.instants import micros
 from crmcore.calendars.pieces import add_pieces, sub_pieces
 from crmcore.decisions.codes import Outcome
-from crmcore.decisions.frames import ANSWER, OWN, check, check_free, narwhal, narwhals
+from crmcore.decisions.frames import ANSWER, OWN, check, check_free
+from crmcore.decisions.kinds import Sheet
 from crmcore.decisions.limits import Hold, Limit
-from crmcore.decisions.moves import Move, Words, chain, in_sql, with_columns
+from crmcore.decisions.moves import Instants, Micros, Move, Words, chain, choose
 from crmcore.decisions.reach import apart, far
 
 if TYPE_CHECKING:
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
 
     from crmcore.decisions.deadlines import Deadlines
 
-__all__ = ["frame"]
+__all__ = ["frame", "judge"]
 
 OPEN: Final = "open"
 WHICH: Final = ("early", "late")
@@ -41,31 +44,28 @@ Step = dict[str, Any]
 
 def frame(deadlines: Deadlines, df: Any, now: datetime, prefix: str = "", until: datetime | None = None) -> Any:
     """`df` with the four columns of the answer; the same kind of frame, lazy if it was. Another book holds `until`."""
-    given = narwhal(df)
-    eager_polars = given.implementation.is_polars() and isinstance(given, narwhals().DataFrame)
-    table = given.lazy() if eager_polars else given
-    compiler = Compiler(deadlines, table, now, until)
+    sheet = Sheet(df)
+    judge(deadlines, sheet, now, prefix, until)
+    return sheet.native()
+
+
+def judge(deadlines: Deadlines, sheet: Sheet, now: datetime, prefix: str, until: datetime | None) -> None:
+    """Makes the four columns."""
+    compiler = Compiler(deadlines, sheet, now, until)
     names = {name: f"{prefix}{name}" for name in ANSWER}
-    check_free(tuple(names.values()), compiler.schema)
+    check_free(tuple(names.values()), sheet.schema)
     for step in compiler.steps():
-        table = with_columns(table, {f"{OWN}{name}": column for name, column in step.items()})
-    table = with_columns(table, {names[name]: column for name, column in compiler.answer().items()})
-    table = table.select(*compiler.schema, *names.values())
-    return (table.collect() if eager_polars else table).to_native()
-
-
-def own(name: str) -> Expr:
-    """A column made in an earlier step."""
-    return narwhals().col(f"{OWN}{name}")
+        sheet.make({f"{OWN}{name}": column for name, column in step.items()})
+    sheet.make({name: compiler.own(answer) for answer, name in names.items()})
 
 
 class Compiler:
     """Expressions for one policy, one frame and one instant."""
 
-    def __init__(self, deadlines: Deadlines, table: Any, now: datetime, until: datetime | None) -> None:
+    def __init__(self, deadlines: Deadlines, sheet: Sheet, now: datetime, until: datetime | None) -> None:
         self.now, self.other_book, self.rules = now, until, deadlines.rules
-        self.schema, self.sql = table.collect_schema(), in_sql(table)
-        self.horizontal = self.sql or table.implementation.is_polars()
+        self.nw, self.schema, self.kind = sheet.nw, sheet.schema, sheet.kind
+        self.own, self.instant, self.earlier, self.later = sheet.own, sheet.instant, sheet.earlier, sheet.later
         self.hosts = dict(zip(deadlines.read.facts, deadlines.read.hosts, strict=True))
         self.flag = deadlines.flag_host if deadlines.flag_host in self.schema else None
         self.leads = sorted(self.rules.leads, key=lambda lead: lead.span.nominal, reverse=True)
@@ -92,39 +92,26 @@ class Compiler:
 
     # --- parts ---
 
-    def earlier(self, *instants: Expr) -> Expr:
-        """The earliest; null is never."""
-        nw = narwhals()
-        if self.horizontal and len(instants) > 1:
-            return nw.min_horizontal(*instants)
-        return reduce(lambda a, b: nw.when(a <= b).then(a).otherwise(nw.coalesce(b, a)), instants)
-
-    def later(self, *instants: Expr) -> Expr:
-        """The latest; null is no such instant."""
-        nw = narwhals()
-        if self.horizontal and len(instants) > 1:
-            return nw.max_horizontal(*instants)
-        return reduce(lambda a, b: nw.when(a >= b).then(a).otherwise(nw.coalesce(b, a)), instants)
-
     def never(self) -> Expr:
         """An instant that does not come, in every row."""
-        at = own(f"at_{self.rules.holds[0].fact}")
-        return narwhals().when(at.is_null()).then(at)  # null, with the type that the column has here
+        at = self.own(f"at_{self.rules.holds[0].fact}")
+        return self.nw.when(at.is_null()).then(at)  # null, with the type that the column has here
 
     def text(self, fact: str) -> Expr:
         """A column of codes."""
-        nw, host = narwhals(), self.hosts[fact]
-        return nw.col(host) if self.schema[host] == nw.String else nw.col(host).cast(nw.String)
+        host = self.hosts[fact]
+        return self.nw.col(host) if self.schema[host] == self.nw.String else self.nw.col(host).cast(self.nw.String)
 
     def unknown(self) -> Expr:
         """Whether the flagged fact is said to be unknown."""
-        return narwhals().col(self.flag).fill_null(value=False)
+        return self.nw.col(self.flag).fill_null(value=False)
 
     # --- the steps ---
 
     def steps(self) -> Iterator[Step]:
         """The columns of each step, by their names."""
         yield self.facts()
+        yield self.known()
         yield self.seen()
         yield self.starts()
         yield self.spans()
@@ -137,25 +124,31 @@ class Compiler:
         yield from self.in_order()
         yield self.agreed()
         yield self.rules_met()
+        yield self.answer()
 
     def facts(self) -> Step:
-        """Every instant in UTC to the microsecond (a database has no other); none where it is said to be unknown."""
+        """Every instant in UTC to the microsecond."""
         rules = self.rules
-        dated = {*rules.past, *(hold.fact for hold in rules.holds)} | (
-            {rules.appointment.fact} if rules.appointment else set()
-        )
-        found = {fact: self._instant(host) for fact, host in self.hosts.items() if fact in dated}
-        if self.flag and rules.flag and rules.flag[1] in found:
-            found[rules.flag[1]] = narwhals().when(~self.unknown()).then(found[rules.flag[1]])
-        return {f"at_{fact}": at for fact, at in found.items()}
+        moved = [rules.appointment.fact] if rules.appointment else []
+        dated = {*rules.past, *(hold.fact for hold in rules.holds), *moved}
+        return {f"at_{fact}": self._dated(host) for fact, host in self.hosts.items() if fact in dated}
 
-    def _instant(self, host: str) -> Expr:
-        nw, dtype = narwhals(), self.schema[host]
-        column = nw.col(host)
-        if self.sql:
+    def _dated(self, host: str) -> Any:
+        dtype = self.schema[host]
+        column = self.nw.col(host)
+        if self.kind.whole:
+            return Micros(host)
+        if self.kind.sql:
             return column
         column = column if dtype.time_zone == "UTC" else column.dt.convert_time_zone("UTC")
-        return column if dtype.time_unit == "us" else column.cast(nw.Datetime("us", "UTC"))
+        return column if dtype.time_unit == "us" else column.dt.timestamp("us").cast(self.nw.Datetime("us", "UTC"))
+
+    def known(self) -> Step:
+        """No instant where it is said to be unknown."""
+        if not self.flag or not self.rules.flag or self.rules.flag[1] not in self.past:
+            return {}
+        name = f"at_{self.rules.flag[1]}"
+        return {name: self.nw.when(~self.unknown()).then(self.own(name))}
 
     @property
     def past(self) -> tuple[str, ...]:
@@ -164,27 +157,28 @@ class Compiler:
 
     def seen(self) -> Step:
         """Who is judged at all; past facts that are near enough to count, and when those ahead will be."""
-        nw, rules = narwhals(), self.rules
-        status, nobody = self.text(rules.gate), nw.col(self.hosts[rules.owner]).is_null()
-        opened = (status == OPEN).fill_null(value=False)
-        made: Step = {"judged": opened & ~nobody}
-        made["kept"] = (opened & nobody) | status.is_in(rules.closed).fill_null(value=False)
+        rules = self.rules
+        status, nobody = self.text(rules.gate), self.nw.col(self.hosts[rules.owner]).is_null()
+        made: Step = {"judged": (status == OPEN) & ~nobody}
+        made["known"] = reduce(
+            or_, (status == code for code in (OPEN, *rules.closed))
+        )  # is_in takes four times as long
         for fact in self.past:
-            at = own(f"at_{fact}")
-            made[f"near_{fact}"] = nw.when(at <= nw.lit(self.horizon)).then(at)
+            at = self.own(f"at_{fact}")
+            made[f"near_{fact}"] = self.nw.when(at <= self.instant(self.horizon)).then(at)
             made[f"ahead_{fact}"] = self._before(f"at_{fact}", rules.tolerance, self.now)
         return made
 
     def starts(self) -> Step:
         """From when each limit counts; when a past fact that lies ahead begins to count, or to count otherwise."""
-        nw, bounds = narwhals(), []
+        bounds = []
         for fact in self.past:
-            at = own(f"at_{fact}")
-            soon = nw.when(at > nw.lit(self.now)).then(at)
-            bounds.append(nw.when(at > nw.lit(self.horizon)).then(own(f"ahead_{fact}")).otherwise(soon))
+            at = self.own(f"at_{fact}")
+            soon = self.nw.when(at > self.instant(self.now)).then(at)
+            bounds.append(self.nw.when(at > self.instant(self.horizon)).then(self.own(f"ahead_{fact}")).otherwise(soon))
         made = {"bound": self.earlier(*bounds)} if bounds else {}
         for n, limit in enumerate(self.rules.limits):
-            made[f"start{n}"] = self.later(*(own(f"near_{fact}") for fact in limit.starts))
+            made[f"start{n}"] = self.later(*(self.own(f"near_{fact}") for fact in limit.starts))
         return made
 
     def spans(self) -> Step:
@@ -223,80 +217,82 @@ class Compiler:
             for n, limit in enumerate(self.rules.limits):
                 made[f"due_early{n}{view}"], late = self._by_code(n, limit, self.used(view, limit))
                 flagged = self.flag and limit.unknown_flag
-                made[f"due_late{n}{view}"] = narwhals().when(~self.unknown()).then(late) if flagged else late
+                made[f"due_late{n}{view}"] = self.nw.when(~self.unknown()).then(late) if flagged else late
         return {**made, **{f"end{k}": self._end(k, hold) for k, hold in enumerate(self.rules.holds)}}
 
     def _by_code(self, n: int, limit: Limit, used: Sequence[bool]) -> tuple[Expr, Expr]:
         """The start by the span of its code; of a code that is not listed by the shortest and by the longest."""
-        late = {code: own(f"due{n}_{k}") if used[k] else self.never() for k, code in enumerate(limit.spans)}
+        late = {code: self.own(f"due{n}_{k}") if used[k] else self.never() for k, code in enumerate(limit.spans)}
+        if all(used):  # no start, no due
+            ends = (late[None],) * 2 if None in late else (self.earlier(*late.values()), self.later(*late.values()))
+            return self._at_once(self._chosen(limit, late, ends[0])), self._chosen(limit, late, ends[1])
         early = {code: self._at_once(due) if used[k] else due for k, (code, due) in enumerate(late.items())}
-        if None in limit.spans:
-            ends = early[None], late[None]
-        else:
-            ends = self.earlier(*early.values()), self.later(*late.values())
-        return self._chosen(limit, early, ends[0]), self._chosen(limit, late, ends[1])
+        rest = early.get(None, self.never()), late.get(None, self.never())
+        return self._chosen(limit, early, rest[0]), self._chosen(limit, late, rest[1])
 
     def _chosen(self, limit: Limit, dues: Mapping[str | None, Expr], rest: Expr) -> Expr:
         if limit.by is None:
             return rest
         code = self.text(limit.by)
-        return chain([(code == name, due) for name, due in dues.items() if name is not None], rest)
+        return chain(self.nw, [(code == name, due) for name, due in dues.items() if name is not None], rest)
 
     def _at_once(self, due: Expr) -> Expr:
         """A limit that counts from nobody knows when may be due by now."""
-        return narwhals().coalesce(due, narwhals().lit(self.back))
+        return self.nw.coalesce(due, self.instant(self.back))
 
     def _end(self, k: int, hold: Hold) -> Expr:
-        at = own(self._held(hold))
+        at = self.own(self._held(hold))
         if hold.span is None:
             return at
-        return narwhals().when(at >= narwhals().lit(OPEN_ENDED)).then(at).otherwise(own(f"end{k}"))
+        return self.nw.when(at >= self.instant(OPEN_ENDED)).then(at).otherwise(self.own(f"end{k}"))
 
     def bases(self) -> Step:
         """The earliest limit of each deadline; the latest hold."""
-        made: Step = {"floor": self.later(*(own(f"end{k}") for k, _ in enumerate(self.rules.holds)))}
+        made: Step = {"floor": self.later(*(self.own(f"end{k}") for k, _ in enumerate(self.rules.holds)))}
         for view in self.views:
             for which in WHICH:
-                dues = [own(f"due_{which}{n}{view}") for n, _ in enumerate(self.rules.limits)]
+                dues = [self.own(f"due_{which}{n}{view}") for n, _ in enumerate(self.rules.limits)]
                 made[f"base_{which}{view}"] = self.earlier(*dues) if dues else self.never()
         return made
 
     def deadlines(self) -> Step:
         """Held back by the latest hold, for good if it has no end; moved to an appointment shortly after."""
-        nw, floor, made = narwhals(), own("floor"), {}
-        ending = nw.when(floor < nw.lit(OPEN_ENDED)).then(floor)
+        floor, made = self.own("floor"), {}
+        ending = self.nw.when(floor < self.instant(OPEN_ENDED)).then(floor)
         for name in (f"{which}{view}" for which in WHICH for view in self.views):
-            base = own(f"base_{name}")
-            made[name] = self._moved(nw.when(floor > base).then(ending).otherwise(base))
+            base = self.own(f"base_{name}")
+            made[name] = self._moved(self.nw.when(floor > base).then(ending).otherwise(base))
         return made
 
     def _moved(self, deadline: Expr) -> Expr:
-        rule, nw = self.rules.appointment, narwhals()
+        rule = self.rules.appointment
         if rule is None:
             return deadline
-        at = own(f"at_{rule.fact}")
-        shortly = (at > nw.lit(self.now)) & (deadline < at) & (deadline >= own("moves_from"))
-        return nw.when(shortly).then(at).otherwise(deadline)
+        at = self.own(f"at_{rule.fact}")
+        shortly = (at > self.instant(self.now)) & (deadline < at) & (deadline >= self.own("moves_from"))
+        return self.nw.when(shortly).then(at).otherwise(deadline)
 
     def numbers(self) -> Step:
         """The answer of each deadline as a number: 0 is keep, then how many reminders have begun, then reclaim."""
-        nw, made = narwhals(), {}
+        made: Step = {}
+        if len(self.views) == 1:
+            ends = sorted([self.now, *(lead.add(self.now) for lead in self.leads)])
+            uptos = [micros(at) if self.kind.whole else at for at in ends]
+            leaves = [self.nw.lit(n) for n in range(len(ends), -1, -1)]
+            return {f"number_{which}": choose(self.nw, self.own(which), uptos, leaves) for which in WHICH}
         for which in WHICH:
-            begun = [own(f"{which}{self.view(lead)}") <= nw.lit(lead.add(self.now)) for lead in self.leads]
-            reminders = reduce(lambda a, b: a + b, (self.number_of(each) for each in begun), nw.lit(0))
-            passed = own(which) <= nw.lit(self.now)
-            made[f"number_{which}"] = nw.when(passed).then(nw.lit(len(self.leads) + 1)).otherwise(reminders)
+            begun = (self.own(f"{which}{self.view(lead)}") <= self.instant(lead.add(self.now)) for lead in self.leads)
+            ones = (self.nw.when(each).then(self.nw.lit(1)).otherwise(self.nw.lit(0)) for each in begun)
+            passed = self.own(which) <= self.instant(self.now)
+            reclaim = self.nw.lit(len(self.leads) + 1)
+            made[f"number_{which}"] = self.nw.when(passed).then(reclaim).otherwise(reduce(add, ones))
         return made
-
-    def number_of(self, condition: Expr) -> Expr:
-        """1 where the condition holds, else 0."""
-        return narwhals().when(condition).then(narwhals().lit(1)).otherwise(narwhals().lit(0))
 
     def next_ones(self) -> Step:
         """The deadline that tells the next change: the early one goes on first, else the late one catches up."""
-        agree = own("number_early") == own("number_late")
+        agree = self.own("number_early") == self.own("number_late")
         return {
-            f"next{view}": narwhals().when(agree).then(own(f"early{view}")).otherwise(own(f"late{view}"))
+            f"next{view}": self.nw.when(agree).then(self.own(f"early{view}")).otherwise(self.own(f"late{view}"))
             for view in self.views
         }
 
@@ -319,12 +315,12 @@ class Compiler:
         if self.ordered:
             return
         both = ("early", "next")
-        yield {name: self.earlier(own(name), own(which)) for which in both for name in self.names(which)[:-1]}
+        yield {name: self.earlier(self.own(name), self.own(which)) for which in both for name in self.names(which)[:-1]}
         for turn, _ in enumerate(self.leads):
             made: Step = {}
             for k in range(turn % 2, len(self.leads) - 1, 2):
                 for which in both:
-                    pair = own(f"{which}{k}"), own(f"{which}{k + 1}")
+                    pair = self.own(f"{which}{k}"), self.own(f"{which}{k + 1}")
                     made |= {f"{which}{k}": self.earlier(*pair), f"{which}{k + 1}": self.later(*pair)}
             yield made
 
@@ -334,50 +330,62 @@ class Compiler:
 
     def agreed(self) -> Step:
         """The number where the two agree, then needs data; -1 is no answer. When it changes."""
-        nw, judged, early = narwhals(), own("judged"), own("number_early")
-        open_question, none = nw.lit(len(self.leads) + 2), nw.lit(-1)
-        agreed = nw.when(early == own("number_late")).then(early).otherwise(open_question)
-        bounds = [*([own("bound")] if self.past else []), *([nw.lit(self.other_book)] if self.other_book else [])]
+        judged, early = self.own("judged"), self.own("number_early")
+        open_question, none = self.nw.lit(len(self.leads) + 2), self.nw.lit(-1)
+        agreed = self.nw.when(early == self.own("number_late")).then(early).otherwise(open_question)
+        bounds = [
+            *([self.own("bound")] if self.past else []),
+            *([self.instant(self.other_book)] if self.other_book else []),
+        ]
         return {
-            "number": chain([(judged, agreed), (own("kept"), nw.lit(0))], none),
+            "number": chain(self.nw, [(judged, agreed), (self.own("known"), self.nw.lit(0))], none),
             "change": self.earlier(self._change(), *bounds),
         }
 
     def _change(self) -> Expr:
         """The first of the instants to come; one of the late deadline only if the early one has not gone on by then."""
-        now = narwhals().lit(self.now)
-        *coming, last = [own(name) for name in self.names("next")]
-        goes_on = [own(name) for name in self.names("early")[1:]]
+        now = self.instant(self.now)
+        *coming, last = [self.own(name) for name in self.names("next")]
+        goes_on = [self.own(name) for name in self.names("early")[1:]]
         begin = [((at > now) & (on > at), at) for at, on in zip(coming, goes_on, strict=True)]
-        return chain([*begin, (last > now, last)])
+        return chain(self.nw, [*begin, (last > now, last)])
 
     # --- the answer ---
 
     def rules_met(self) -> Step:
         """The number of the first limit that surely is due: now, or at the soonest reminder begun; -1 is none."""
-        nw, number, limits = narwhals(), own("number"), range(len(self.rules.limits))
+        groups = [(view, list(group)) for view, group in groupby(self._moments(), key=itemgetter(0))]
+        met = self.nw.lit(-1)
+        for view, group in reversed(groups):
+            at = chain(self.nw, [(condition, self.instant(moment)) for _, condition, moment in group])
+            due, either = self._first_due(at, view), reduce(or_, (condition for _, condition, _ in group))
+            met = due if len(groups) == 1 else self.nw.when(either).then(due).otherwise(met)
+        return {"met": met, "next_change": self.nw.when(self.own("judged")).then(self.own("change"))}
 
-        def due(at: datetime, view: str) -> Expr:
-            return chain(
-                [(own(f"due_late{n}{view}") <= nw.lit(at), narwhals().lit(n)) for n in limits], narwhals().lit(-1)
-            )
-
-        count = len(self.leads)
+    def _moments(self) -> Iterator[tuple[str, Expr, datetime]]:
+        """For each answer the deadline that gives it, and until when its limits are due; the soonest reminder first."""
+        number, count = self.own("number"), len(self.leads)
+        yield "", number == count + 1, self.now
         reminded = (number > 0) & (number <= count)
-        arms = [(number == count + 1, due(self.now, ""))]
-        for lead in sorted(self.rules.leads, key=lambda lead: lead.add(self.now)):
-            at, view = lead.add(self.now), self.view(lead)
-            arms.append((reminded & (own(f"late{view}") <= nw.lit(at)), due(at, view)))
-        return {"met": chain(arms, narwhals().lit(-1))}
+        for nth, lead in enumerate(sorted(self.rules.leads, key=lambda lead: lead.add(self.now))):
+            view, at = self.view(lead), lead.add(self.now)
+            if len(self.views) == 1:
+                yield view, number == count - nth, at
+            else:
+                yield view, reminded & (self.own(f"late{view}") <= self.instant(at)), at
+
+    def _first_due(self, at: Expr, view: str) -> Expr:
+        limits = range(len(self.rules.limits))
+        return chain(self.nw, [(self.own(f"due_late{n}{view}") <= at, self.nw.lit(n)) for n in limits], self.nw.lit(-1))
 
     def answer(self) -> Step:
         """The four columns."""
-        nw, number, count = narwhals(), own("number"), len(self.leads)
+        number, count = self.own("number"), len(self.leads)
         words = (Outcome.KEEP, *(Outcome.REMIND for _ in self.leads), Outcome.RECLAIM, Outcome.NEEDS_DATA)
         reminded = (number > 0) & (number <= count)
         return {
             "outcome": Words(f"{OWN}number", tuple(word.value for word in words)),
-            "step": nw.when(reminded).then(number).otherwise(nw.lit(0)).cast(nw.Int64),
+            "step": self.nw.when(reminded).then(number).otherwise(self.nw.lit(0)).cast(self.nw.Int64),
             "rule": Words(f"{OWN}met", tuple(limit.rule for limit in self.rules.limits)),
-            "next_change_at": nw.when(own("judged")).then(own("change")),
+            "next_change_at": Instants(f"{OWN}next_change"),
         }

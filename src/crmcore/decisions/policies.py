@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from difflib import get_close_matches
 from functools import cached_property
@@ -96,6 +96,29 @@ class DeadlinePolicy:
         from crmcore.decisions.columns import frame
 
         return frame(self._deadlines, df, to_utc(now, "now"), prefix, self.until)
+
+    def sql(
+        self,
+        table: str,
+        *,
+        now: datetime,
+        keys: str | Iterable[str] = "id",
+        flag: bool = False,
+        dialect: str = "postgres",
+        prefix: str = "",
+    ) -> str:
+        """
+        One SELECT, as text: `keys`, outcome, step, rule, next_change_at of every row of `table` (extra `queries`).
+
+        What PostgreSQL, the only `dialect`, answers is what `decide` says of each row; `now` stands in the text.
+        `table` is a name or ``schema.name``; its columns are the facts under the host's names, with `flag`
+        `contact_unknown` too: instants as ``timestamptz``, for the text cannot see that a ``timestamp`` has no zone,
+        codes as text. Raises `InvalidFrame` and `MissingExtra`.
+        """
+        from crmcore.decisions.sql import sql
+
+        at = to_utc(now, "now")
+        return sql(self._deadlines, table, at, keys=keys, flag=flag, dialect=dialect, prefix=prefix, until=self.until)
 
     def deadline(self, facts: object) -> datetime | None:
         """

@@ -15,7 +15,7 @@ from typing import Final
 
 import attrs
 
-from crmcore.calendars import OPEN_ENDED, BoundSpan
+from crmcore.calendars import OPEN_ENDED, BoundSpan, Span
 from crmcore.calendars.instants import DAY, instant_at, micros
 from crmcore.calendars.pieces import Piece, grid
 from crmcore.errors import NoWorkingTime
@@ -32,8 +32,8 @@ NEAR: Final = timedelta(days=90)
 MICROSECOND: Final = timedelta(microseconds=1)
 
 Make = Callable[[BoundSpan, datetime, datetime], tuple[Piece, ...]]
-WELL_APART: Final = timedelta(days=3)
-"""So much apart, two leads begin in their order whatever the clocks do."""
+WELL_APART: Final = timedelta(hours=30)
+"""More than the clocks may change by: the Pacific has left out a day."""
 
 
 def far(
@@ -75,7 +75,20 @@ def _even_end(pieces: tuple[Piece, ...]) -> datetime:
 
 
 def apart(a: BoundSpan, b: BoundSpan) -> bool:
-    """Whether the longer lead surely begins first."""
+    """Whether one of the leads surely begins first, whatever the clocks and the calendar do."""
     if a.span.unit == b.span.unit:
         return True
-    return "calendar" not in (a.span.needs, b.span.needs) and abs(a.span.nominal - b.span.nominal) > WELL_APART
+    return any(longest(short.span) + WELL_APART < shortest(long.span) for long, short in ((a, b), (b, a)))
+
+
+def shortest(span: Span) -> timedelta:
+    """No less time than this, but for the clocks' changes."""
+    days = {"mo": 28, "wd": 1}.get(span.unit)
+    return span.nominal if days is None else timedelta(days * span.count)
+
+
+def longest(span: Span) -> timedelta:
+    """No more time than this, but for the clocks' changes."""
+    if span.needs == "calendar":
+        return timedelta.max - WELL_APART
+    return timedelta(31 * span.count) if span.unit == "mo" else span.nominal
