@@ -31,6 +31,7 @@ EXAMPLES: dict[CrmcoreError, str] = {
     ),
     errors.InvalidCalendar("week.mon[0]", "9-17", "a window"): "week.mon[0]: '9-17' is not a window",
     errors.InvalidMoney(1.5, "a Decimal"): "1.5 is not a Decimal",
+    errors.InvalidFrame("column 'x'", "missing", "", "add it"): "column 'x': missing; add it",
     errors.InvalidFrame("df", "list", "a data frame", "give one"): "df: list is not a data frame; give one",
     errors.InvalidPolicy("idle", "x", "a span"): "idle: 'x' is not a span",
     errors.InvalidFile("book.toml", (Fault("zone", "Mars", "is no zone", "write UTC"),)): (

@@ -156,7 +156,8 @@ class InvalidFrame(InvalidInput):
     remedy: str
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.found} is not {self.expected}; {self.remedy}"
+        instead = f" is not {self.expected}" if self.expected else ""
+        return f"{self.place}: {self.found}{instead}; {self.remedy}"
 
 
 @attrs.define

@@ -12,7 +12,7 @@ import pytest
 from crmcore import OPEN_ENDED
 from crmcore.calendars import BusinessCalendar
 from crmcore.decisions import UNKNOWN
-from crmcore.errors import InvalidFrame, MissingExtra
+from crmcore.errors import InvalidFrame, MissingExtra, NoWorkingTime
 from crmcore.ownership import ReclaimPolicy
 from crmcore.testing.frames import columns_equal_objects, facts_frame
 
@@ -138,6 +138,16 @@ def test_categorical_codes() -> None:
     columns_equal_objects(policy, frame.with_columns(**codes), NOW)
 
 
+def test_pandas_with_its_own_idea_of_none() -> None:
+    pytest.importorskip("pandas")
+    rows = [deal(owner=None), deal(grade=None, contact_unknown=True), deal(contact_unknown=False), deal(status=None)]
+    policy = ReclaimPolicy(idle={"A": "5d", "B": "30d"}, remind_before=["1d"])
+    frame = facts_frame(policy, rows, "pandas").convert_dtypes()
+    frame["contact_unknown"] = frame["contact_unknown"].mask([True, False, False, True])
+    columns_equal_objects(policy, frame, NOW)
+    assert policy.frame(frame, now=NOW)["outcome"].isna().tolist() == [False, False, False, True]
+
+
 def test_names_of_ones_own_and_a_prefix() -> None:
     policy = POLICY.reading(owner="rep", contact_unknown="?")
     found = policy.frame(facts_frame(policy, [{**deal(), "rep": "u1"}]), now=NOW, prefix="crm_")
@@ -183,6 +193,33 @@ def test_without_a_default_such_a_lead_is_refused() -> None:
     policy = ReclaimPolicy(idle={"A": "5d", "B": "30d"}, remind_before=["7d"])
     with pytest.raises(InvalidFrame, match="add a default"):
         policy.frame(GIVEN, now=NOW)
+
+
+def test_more_grades_than_one_chain_holds() -> None:
+    policy = ReclaimPolicy(idle={**{f"{n}": f"{n}d" for n in range(1, 121)}, "default": "30d"}, remind_before=["1h"])
+    rows = [deal(grade=f"{n}", assigned_at=NOW - n * DAY - DAY / 2 * (n % 2)) for n in range(122)]
+    assert {row[0] for row in answers(policy, *rows)} == {"keep", "reclaim"}
+
+
+def test_working_days_that_end_are_known_as_far_as_they_go() -> None:
+    days = [(NOW + n * DAY).date() for n in range(-60, 90)]
+    policy = ReclaimPolicy(
+        idle="10d",
+        remind_before=["1wd"],
+        calendar=BusinessCalendar(zone="UTC", week={}, open=dict.fromkeys(days, ("09:00-18:00",))),
+    )
+    found = answers(policy, *(deal(assigned_at=NOW - by * DAY, frozen_until=None) for by in (1, 8, 9.5, 11)))
+    assert [row[0] for row in found] == ["keep", "keep", "remind", "reclaim"]
+    with pytest.raises(NoWorkingTime):
+        attrs.evolve(policy, idle="10wd").frame(GIVEN, now=NOW + 85 * DAY)
+
+
+def test_where_every_day_is_a_working_day() -> None:
+    always = BusinessCalendar(
+        zone="UTC", week=dict.fromkeys(("mon", "tue", "wed", "thu", "fri", "sat", "sun"), ("00:00-24:00",))
+    )
+    policy = ReclaimPolicy(idle="10wd", remind_before=["2wd"], min_remaining="1wd", calendar=always)
+    answers(policy, *(deal(assigned_at=NOW - by * DAY, frozen_until=NOW) for by in range(12)))
 
 
 def test_reminders_of_two_kinds_come_as_the_calendar_says() -> None:

@@ -133,7 +133,8 @@ def test_a_change_that_is_too_early_is_caught(monkeypatch: pytest.MonkeyPatch) -
     """Too early is right only of what lies far ahead."""
     now = datetime(2026, 3, 27, tzinfo=UTC)  # the clocks change on the 29th
     rows = [{"status": "open", "owner": "u1", "grade": "A", "assigned_at": now - timedelta(days=1)}]
-    monkeypatch.setattr(reach, "FAR", timedelta(hours=1))
+    for name in ("FAR", "DECADES"):
+        monkeypatch.setattr(reach, name, timedelta(hours=1))
     with pytest.raises(AssertionError, match="the columns differ from decide"):
         columns_equal_objects(SOUND, facts_frame(SOUND, rows), now)
 

@@ -201,14 +201,21 @@ class Compiler:
     def _after(self, column: str, span: BoundSpan) -> Move:
         """The span added, however far ahead; what is over by `back` is known only to be over."""
         first = span.cutoff(self.back) - MICROSECOND
-        return Move(
-            f"{OWN}{column}", far(add_pieces, span, first, max(lead.add(self.now) for lead in (*self.leads, span)))
-        )
+        base = max(lead.add(self.now) for lead in (*self.leads, span))
+        return Move(f"{OWN}{column}", far(add_pieces, span, first, base, latest=self.latest))
 
     def _before(self, column: str, span: BoundSpan, after: datetime, beyond: datetime | None = None) -> Move:
         """The span taken away; what comes out at `after` or before is known only to do so."""
-        first = span.add(after)
-        return Move(f"{OWN}{column}", far(sub_pieces, span, first - MICROSECOND, first, beyond))
+        first = span.add(after) - MICROSECOND
+        return Move(
+            f"{OWN}{column}", far(sub_pieces, span, first, span.add(self.now), latest=self.latest, beyond=beyond)
+        )
+
+    @cached_property
+    def latest(self) -> datetime:
+        """When the last limit is due of those that may have begun."""
+        spans = (span for limit in self.rules.limits for span in limit.spans.values())
+        return max((span.add(self.horizon) for span in spans), default=self.now)
 
     def dues(self) -> Step:
         """When each limit is due, at the earliest and at the latest that a row leaves open; the ends of the holds."""

@@ -89,7 +89,7 @@ def need(schema: Mapping[str, Any], host: str, fact: str, remedy: str) -> None:
     if host not in schema:
         near = get_close_matches(host, schema, 1)
         hint = f"did you mean {near[0]!r}? " if near else ""
-        raise InvalidFrame(f"column {host!r}", "missing", f"there, and is read as {fact}", f"{hint}{remedy}")
+        raise InvalidFrame(f"column {host!r}", f"missing, and read as {fact}", "", f"{hint}{remedy}")
 
 
 def need_code(host: str, dtype: Any) -> None:
@@ -111,5 +111,5 @@ def need_instant(host: str, dtype: Any) -> None:
         remedy = "cast it to a datetime in UTC, a column of nulls too"
         raise InvalidFrame(f"column {host!r}", dtype, "an instant with a time zone", remedy)
     if dtype.time_zone is None:
-        remedy = "give it its zone first, e.g. .dt.replace_time_zone('Asia/Shanghai')"
+        remedy = "give it its zone first: .dt.replace_time_zone('Asia/Shanghai'), in pandas .dt.tz_localize"
         raise InvalidFrame(f"column {host!r}", f"{dtype}, without a zone", "an instant with a time zone", remedy)

@@ -100,7 +100,7 @@ def kind_of(frame: Any) -> Kind:
         return POLARS
     if kind.is_duckdb():
         return DUCKDB
-    if kind.is_pyspark():
+    if kind.is_pyspark():  # pragma: no cover - needs Java: tests/columns/test_spark.py
         return SPARK
     return OTHER_SQL if isinstance(frame, narwhals().LazyFrame) else EAGER
 

@@ -29,6 +29,8 @@ How far ahead what is to come is known to the microsecond, where a span is more 
 """
 NEAR: Final = timedelta(days=90)
 """The same for working hours and minutes."""
+DECADES: Final = timedelta(days=7_305)
+"""The same where a limit is longer than all that."""
 MICROSECOND: Final = timedelta(microseconds=1)
 
 Make = Callable[[BoundSpan, datetime, datetime], tuple[Piece, ...]]
@@ -37,14 +39,14 @@ WELL_APART: Final = timedelta(hours=30)
 
 
 def far(
-    make: Make,
-    span: BoundSpan,
-    after: datetime,
-    now: datetime,
-    beyond: datetime | None = None,
+    make: Make, span: BoundSpan, after: datetime, base: datetime, *, latest: datetime, beyond: datetime | None = None
 ) -> tuple[Piece, ...]:
-    """The pieces of a span as far as it is known; beyond that one value, which is too early if none is given."""
-    pieces = _known(make, span, after, now)
+    """
+    The pieces of a span after `after` and well beyond `base`, up to `latest` if that is not in decades.
+
+    What lies beyond them is one value: `beyond`, or one that is too early.
+    """
+    pieces = _known(make, span, after, base, latest)
     if len(pieces) == 1 and span.span.needs != "calendar":
         return pieces
     *known, final = pieces
@@ -53,11 +55,11 @@ def far(
     return (*known, attrs.evolve(final, upto=border), Piece(OPEN_ENDED, 0, beyond or value))
 
 
-def _known(make: Make, span: BoundSpan, after: datetime, now: datetime) -> tuple[Piece, ...]:
-    ahead = NEAR if span.span.unit in ("wh", "wmin") else FAR
+def _known(make: Make, span: BoundSpan, after: datetime, base: datetime, latest: datetime) -> tuple[Piece, ...]:
+    ahead = max(NEAR if span.span.unit in ("wh", "wmin") else FAR, min(latest - base, DECADES))
     while True:
         try:
-            return make(span, after, instant_at(micros(now) + ahead // MICROSECOND))
+            return make(span, after, instant_at(micros(base) + ahead // MICROSECOND))
         except NoWorkingTime:  # the calendar ends before
             if ahead < MICROSECOND:
                 raise
