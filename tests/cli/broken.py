@@ -263,8 +263,8 @@ BROKEN = (
         "deals",
         HEADER,
         "deals.parquet: file:",
-        "cannot be read as Parquet",
-        "export it again",
+        "is not Parquet",
+        "name it for what it is",
         ".parquet",
     ),
     Broken(

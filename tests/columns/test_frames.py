@@ -10,7 +10,7 @@ import attrs
 import pytest
 
 from crmcore import OPEN_ENDED
-from crmcore.calendars import BusinessCalendar
+from crmcore.calendars import EARLIEST, BusinessCalendar
 from crmcore.decisions import UNKNOWN
 from crmcore.errors import InvalidFrame, MissingExtra, NoWorkingTime
 from crmcore.ownership import ReclaimPolicy
@@ -206,12 +206,14 @@ def test_working_days_that_end_are_known_as_far_as_they_go() -> None:
     policy = ReclaimPolicy(
         idle="10d",
         remind_before=["1wd"],
+        min_remaining="1wd",
         calendar=BusinessCalendar(zone="UTC", week={}, open=dict.fromkeys(days, ("09:00-18:00",))),
     )
     found = answers(policy, *(deal(assigned_at=NOW - by * DAY, frozen_until=None) for by in (1, 8, 9.5, 11)))
     assert [row[0] for row in found] == ["keep", "keep", "remind", "reclaim"]
-    with pytest.raises(NoWorkingTime):
-        attrs.evolve(policy, idle="10wd").frame(GIVEN, now=NOW + 85 * DAY)
+    for less in (attrs.evolve(policy, idle="10wd"), attrs.evolve(policy, remind_before=["7d"])):
+        with pytest.raises(NoWorkingTime):
+            less.frame(GIVEN, now=NOW + 85 * DAY)
 
 
 def test_where_every_day_is_a_working_day() -> None:
@@ -229,7 +231,46 @@ def test_reminders_of_two_kinds_come_as_the_calendar_says() -> None:
     assert {row[1] for row in answers(policy, *(deal(assigned_at=due - 30 * DAY) for due in dues))} == {0, 1, 2}
 
 
+def test_a_name_that_means_more_than_itself_is_refused() -> None:
+    for name in ("*", "^owner.*$"):
+        with pytest.raises(InvalidFrame, match="means itself alone"):
+            POLICY.reading(owner=name).frame(facts_frame(POLICY, [deal()]).rename({"owner": name}), now=NOW)
+    with pytest.raises(InvalidFrame, match="for our own use"):
+        POLICY.frame(facts_frame(POLICY, [deal()]), now=NOW, prefix="__crmcore_")
+
+
+def test_the_last_days_of_time_are_no_end_where_the_hold_leads_out_of_it() -> None:
+    policy = ReclaimPolicy(idle="30d", min_remaining="1w", remind_before=["1d"], zone="Europe/Berlin")
+    found = answers(policy, deal(frozen_until=OPEN_ENDED - DAY), deal(frozen_until=OPEN_ENDED))
+    assert [row[3] for row in found] == [None, None]
+
+
+def test_the_first_instant_is_an_instant() -> None:
+    """.NET and Go say none with it; it is long ago all the same."""
+    long_ago, ahead = EARLIEST, NOW + 900 * DAY
+    found = answers(POLICY, deal(assigned_at=long_ago), deal(assigned_at=long_ago, last_contact_at=ahead))
+    assert [row[0] for row in found] == ["reclaim", "reclaim"]
+
+
+def test_months_of_working_hours_are_made_in_no_time() -> None:
+    """Long limits do not make long tables of hours."""
+    policy = ReclaimPolicy(idle="240mo", min_remaining="8wh", remind_before=["3wd"], calendar=OFFICE)
+    ends = [NOW + 30 * DAY, NOW - DAY]
+    answers(policy, *(deal(assigned_at=NOW - 7_300 * DAY, frozen_until=end) for end in ends))
+
+
 def test_without_narwhals_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "narwhals.stable.v2", None)
     with pytest.raises(MissingExtra, match=r"crmcore\[frames\]"):
         POLICY.frame(GIVEN, now=NOW)
+
+
+def test_a_name_that_stands_twice_is_refused() -> None:
+    """DuckDB would take the first of them, whatever the type of the last."""
+    duckdb, pyarrow = pytest.importorskip("duckdb"), pytest.importorskip("pyarrow")
+    given = facts_frame(POLICY, [deal()], "pyarrow")
+    twice = pyarrow.Table.from_arrays([*given.columns, given["status"]], names=[*given.column_names, "status"])
+    capitals = "SELECT *, TIMESTAMP '2026-01-01' AS Assigned_At FROM given"
+    for frame in (twice, twice.to_pandas(), duckdb.sql("SELECT *, 'won' AS status FROM given"), duckdb.sql(capitals)):
+        with pytest.raises(InvalidFrame, match=r"columns: (status|assigned_at) is not there once"):
+            POLICY.frame(frame, now=NOW)

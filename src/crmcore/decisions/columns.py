@@ -12,7 +12,7 @@ next may use; null is never: a deadline that does not come, a hold that is not t
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property, reduce
 from itertools import groupby, pairwise
 from operator import add, itemgetter, or_
@@ -26,7 +26,7 @@ from crmcore.decisions.frames import ANSWER, OWN, check, check_free
 from crmcore.decisions.kinds import Sheet
 from crmcore.decisions.limits import Hold, Limit
 from crmcore.decisions.moves import Instants, Micros, Move, Words, chain, choose
-from crmcore.decisions.reach import apart, far
+from crmcore.decisions.reach import apart, far, just_before, over
 
 if TYPE_CHECKING:
     from narwhals.stable.v2 import Expr
@@ -37,9 +37,8 @@ __all__ = ["frame", "judge"]
 
 OPEN: Final = "open"
 WHICH: Final = ("early", "late")
-MICROSECOND: Final = timedelta(microseconds=1)
 Step = dict[str, Any]
-"""Columns by name: each an Expr, or a Move."""
+"""Columns by name, each an expression or a part."""
 
 
 def frame(deadlines: Deadlines, df: Any, now: datetime, prefix: str = "", until: datetime | None = None) -> Any:
@@ -71,7 +70,7 @@ class Compiler:
         self.leads = sorted(self.rules.leads, key=lambda lead: lead.span.nominal, reverse=True)
         self.horizon = self.rules.tolerance.add(now)
         moved = self.rules.appointment
-        self.back = moved.within.sub(now) - MICROSECOND if moved else now  # what is over by then stays over
+        self.back = just_before(moved.within.sub(now)) if moved else now  # what is over by then stays over
         check(deadlines, self.schema)
 
     @cached_property
@@ -160,9 +159,8 @@ class Compiler:
         rules = self.rules
         status, nobody = self.text(rules.gate), self.nw.col(self.hosts[rules.owner]).is_null()
         made: Step = {"judged": (status == OPEN) & ~nobody}
-        made["known"] = reduce(
-            or_, (status == code for code in (OPEN, *rules.closed))
-        )  # is_in takes four times as long
+        ours = (status == code for code in (OPEN, *rules.closed))  # is_in takes four times as long
+        made["coded"] = reduce(or_, ours)
         for fact in self.past:
             at = self.own(f"at_{fact}")
             made[f"near_{fact}"] = self.nw.when(at <= self.instant(self.horizon)).then(at)
@@ -186,8 +184,7 @@ class Compiler:
         made: Step = {}
         for n, limit in enumerate(self.rules.limits):
             for k, span in enumerate(limit.spans.values()):
-                first = span.cutoff(self.back) - MICROSECOND
-                made[f"due{n}_{k}"] = Move(f"{OWN}start{n}", add_pieces(span, first, self.horizon))
+                made[f"due{n}_{k}"] = Move(f"{OWN}start{n}", add_pieces(span, over(span, self.back), self.horizon))
         for k, hold in enumerate(self.rules.holds):
             if hold.span:
                 made[f"end{k}"] = self._after(self._held(hold), hold.span)
@@ -200,13 +197,12 @@ class Compiler:
 
     def _after(self, column: str, span: BoundSpan) -> Move:
         """The span added, however far ahead; what is over by `back` is known only to be over."""
-        first = span.cutoff(self.back) - MICROSECOND
         base = max(lead.add(self.now) for lead in (*self.leads, span))
-        return Move(f"{OWN}{column}", far(add_pieces, span, first, base, latest=self.latest))
+        return Move(f"{OWN}{column}", far(add_pieces, span, over(span, self.back), base, latest=self.latest))
 
     def _before(self, column: str, span: BoundSpan, after: datetime, beyond: datetime | None = None) -> Move:
         """The span taken away; what comes out at `after` or before is known only to do so."""
-        first = span.add(after) - MICROSECOND
+        first = just_before(span.add(after))
         return Move(
             f"{OWN}{column}", far(sub_pieces, span, first, span.add(self.now), latest=self.latest, beyond=beyond)
         )
@@ -251,7 +247,8 @@ class Compiler:
         at = self.own(self._held(hold))
         if hold.span is None:
             return at
-        return self.nw.when(at >= self.instant(OPEN_ENDED)).then(at).otherwise(self.own(f"end{k}"))
+        endless = hold.span.sub(OPEN_ENDED)  # from here on the span leads out of time
+        return self.nw.when(at >= self.instant(endless)).then(self.instant(OPEN_ENDED)).otherwise(self.own(f"end{k}"))
 
     def bases(self) -> Step:
         """The earliest limit of each deadline; the latest hold."""
@@ -304,7 +301,7 @@ class Compiler:
         }
 
     def begins(self) -> Step:
-        """When each reminder begins."""
+        """When each reminder begins; where all rows have one order, nobody asks for the first of the early deadline."""
         return {
             f"{which}{k}": self._before(f"{which}{self.view(lead)}", lead, self.now)
             for which in ("early", "next")
@@ -318,7 +315,7 @@ class Compiler:
         return len(self.views) == 1 and all(apart(a, b) for a, b in pairwise(self.leads))
 
     def in_order(self) -> Iterator[Step]:
-        """The reminders of each row in the order in which they begin there: 3d or 2wd first, the weekend says."""
+        """The reminders of each row sorted, neighbour by neighbour: which of 3d and 2wd begins first, the weekend says."""
         if self.ordered:
             return
         both = ("early", "next")
@@ -345,7 +342,7 @@ class Compiler:
             *([self.instant(self.other_book)] if self.other_book else []),
         ]
         return {
-            "number": chain(self.nw, [(judged, agreed), (self.own("known"), self.nw.lit(0))], none),
+            "number": chain(self.nw, [(judged, agreed), (self.own("coded"), self.nw.lit(0))], none),
             "change": self.earlier(self._change(), *bounds),
         }
 

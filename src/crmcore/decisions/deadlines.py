@@ -164,17 +164,20 @@ class Deadlines:
 
     def clocks(self, limit: Limit, values: Mapping[str, Any]) -> tuple[Clock, ...]:
         """One clock, or several where its start or its span is not known."""
-        fact, start, unknown = limit.starts[0], EARLIEST, None
+        fact, start, unknown = limit.starts[0], None, None
         for name in limit.starts:
             at = values[name]
             if at is UNKNOWN:
                 unknown = unknown or name
-            elif at is not None and at > start:
+            elif at is not None and (start is None or at > start):
                 fact, start = name, at
-        spans, known = self._spans(limit, values), start is not EARLIEST
-        early = tuple([Clock(limit, fact, start, span, span.add(start) if known else EARLIEST) for span in spans])
-        if known and unknown is None:
-            return early
+        spans = self._spans(limit, values)
+        if start is None:
+            early = tuple([Clock(limit, fact, EARLIEST, span, EARLIEST) for span in spans])
+        else:
+            early = tuple([Clock(limit, fact, start, span, span.add(start)) for span in spans])
+            if unknown is None:
+                return early
         return (*early, Clock(limit, unknown or limit.starts[0], NEVER, spans[0], NEVER))
 
     @staticmethod

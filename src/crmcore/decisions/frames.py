@@ -9,6 +9,7 @@ No dataframe library is imported here or anywhere in the library: the caller's f
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final
@@ -23,6 +24,7 @@ __all__ = [
     "OWN",
     "check",
     "check_free",
+    "check_once",
     "narwhal",
     "narwhals",
     "need",
@@ -47,20 +49,35 @@ def narwhals() -> Any:
 
 
 def narwhal(df: Any) -> Any:
-    """The frame as narwhals sees it; raises `InvalidFrame` for what is none."""
+    """The frame as narwhals sees it; raises `InvalidFrame` for what is none, or has a name twice."""
+    nw = narwhals()
+    from narwhals.exceptions import DuplicateError
+
     try:
-        return narwhals().from_native(df)
+        frame = nw.from_native(df)
     except TypeError:
         remedy = "give a frame of Polars, pandas, PyArrow, DuckDB or PySpark; for records there is policy.at(now)"
         raise InvalidFrame("df", type(df).__name__, "a data frame", remedy) from None
+    except DuplicateError:
+        check_once(getattr(df, "column_names", None) or df.columns)
+        raise
+    if isinstance(frame, nw.LazyFrame) and not frame.implementation.is_polars():
+        check_once(map(str.casefold, frame.columns))  # a database takes the first, a schema has the type of the last
+    return frame
 
 
-def check_free(wanted: Sequence[str], there: Iterable[str]) -> None:
+def check_once(names: Iterable[str]) -> None:
+    """Refuses a frame in which a name stands twice, as after a join."""
+    if twice := [str(name) for name, count in Counter(names).items() if count > 1]:
+        raise InvalidFrame("columns", ", ".join(twice), "there once", "rename or drop the others of that name")
+
+
+def check_free(wanted: Sequence[str], there: Iterable[object]) -> None:
     """Refuses a frame that has one of the columns to be made; some databases do not tell capitals from small."""
-    folded = {name.casefold(): name for name in there}
+    folded = {str(name).casefold(): str(name) for name in there}  # pandas takes numbers for names
     if taken := [folded[name.casefold()] for name in wanted if name.casefold() in folded]:
         raise InvalidFrame("columns", ", ".join(taken), "free for the answer", "drop them, or give prefix='…'")
-    if taken := [name for name in folded.values() if name.startswith(OWN)]:
+    if taken := [name for name in (*folded.values(), *wanted) if name.startswith(OWN)]:
         raise InvalidFrame("columns", ", ".join(taken), "free for our own use", "rename them")
 
 
@@ -69,7 +86,9 @@ def check(deadlines: Deadlines, schema: Mapping[str, Any]) -> None:
     rules = deadlines.rules
     codes = (rules.gate, *(limit.by for limit in rules.limits if limit.by))
     for fact, host in zip(deadlines.read.facts, deadlines.read.hosts, strict=True):
-        need(schema, host, fact, f"name yours: policy.reading({fact}='…')")
+        need(schema, host, fact, f"add it (null says there was none), or name yours: policy.reading({fact}='…')")
+        if host == "*" or (host.startswith("^") and host.endswith("$")):
+            raise InvalidFrame(f"column {host!r}", "the name", "one that means itself alone", "rename the column")
         if fact in codes:
             need_code(host, schema[host])
         elif fact != rules.owner:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from difflib import get_close_matches
 from functools import cached_property
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Final, Self, TypeVar
 
 import attrs
 
@@ -23,7 +23,8 @@ from crmcore.errors import InvalidPolicy
 
 __all__ = ["DeadlinePolicy"]
 
-
+Frame = TypeVar("Frame")
+"""A kind of data frame."""
 NO_NAMES: Final = FrozenMap[str, str]({})
 
 
@@ -84,7 +85,7 @@ class DeadlinePolicy:
         """
         return sweeper(self._deadlines, to_utc(now, "now"), to_utc(until, "until"))
 
-    def frame(self, df: Any, *, now: datetime, prefix: str = "") -> Any:
+    def frame(self, df: Frame, *, now: datetime, prefix: str = "") -> Frame:
         """
         The caller's data frame with four more columns: outcome, step, rule, next_change_at (extra `frames`).
 
@@ -95,7 +96,8 @@ class DeadlinePolicy:
         """
         from crmcore.decisions.columns import frame
 
-        return frame(self._deadlines, df, to_utc(now, "now"), prefix, self.until)
+        judged: Frame = frame(self._deadlines, df, to_utc(now, "now"), prefix, self.until)
+        return judged
 
     def sql(
         self,

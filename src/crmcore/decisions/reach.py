@@ -15,12 +15,12 @@ from typing import Final
 
 import attrs
 
-from crmcore.calendars import OPEN_ENDED, BoundSpan, Span
+from crmcore.calendars import EARLIEST, OPEN_ENDED, BoundSpan, Span
 from crmcore.calendars.instants import DAY, instant_at, micros
 from crmcore.calendars.pieces import Piece, grid
 from crmcore.errors import NoWorkingTime
 
-__all__ = ["FAR", "NEAR", "apart", "far"]
+__all__ = ["FAR", "NEAR", "apart", "far", "just_before", "over"]
 
 FAR: Final = timedelta(days=1100)
 """
@@ -56,7 +56,7 @@ def far(
 
 
 def _known(make: Make, span: BoundSpan, after: datetime, base: datetime, latest: datetime) -> tuple[Piece, ...]:
-    ahead = max(NEAR if span.span.unit in ("wh", "wmin") else FAR, min(latest - base, DECADES))
+    ahead = NEAR if span.span.unit in ("wh", "wmin") else max(FAR, min(latest - base, DECADES))
     while True:
         try:
             return make(span, after, instant_at(micros(base) + ahead // MICROSECOND))
@@ -94,3 +94,16 @@ def longest(span: Span) -> timedelta:
     if span.needs == "calendar":
         return timedelta.max - WELL_APART
     return timedelta(31 * span.count) if span.unit == "mo" else span.nominal
+
+
+def just_before(at: datetime) -> datetime:
+    """The instant before, if there is one."""
+    return instant_at(micros(at) - 1)
+
+
+def over(span: BoundSpan, at: datetime) -> datetime:
+    """The instant before the last that is over by `at`: pieces after it begin with one that holds for all before."""
+    try:
+        return just_before(span.cutoff(at))
+    except NoWorkingTime:  # the calendar begins later: nothing is over
+        return EARLIEST

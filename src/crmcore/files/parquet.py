@@ -27,6 +27,8 @@ Finish: TypeAlias = Callable[[Sequence[Any]], Sequence[Cell]]
 """From what the engine gives for the cells of a column to their texts."""
 
 MAGIC: Final = b"PAR1"
+BEGINNINGS: Final = (MAGIC, b"PARE")
+"""The second of a file that is encrypted."""
 ROWS: Final = 4096
 """How many rows are asked for at once: some megabytes of text."""
 FRAME: Final = 1 << 18
@@ -39,6 +41,7 @@ NO_ENGINE: Final = (
     "pip install polars (or duckdb, or pyarrow), or save it as CSV",
 )
 EMPTY: Final = ("is empty", "export it again: even without rows it has a header")
+NOT_PARQUET: Final = ("is not Parquet, whatever its name says", "name it for what it is: .csv, .tsv or .jsonl")
 NOT_WHOLE: Final = "the file is damaged or was cut off: export it again"
 PLAIN: Final = "give text, a number, a date, a time stamp, true, false or null"
 
@@ -135,6 +138,7 @@ class Parquet:
             raise cannot_read(self._path, error) from None
         if not head:
             raise self._refusing(EMPTY)
+        self._begins = head in BEGINNINGS
         return size
 
     def _refusing(self, said: Saying) -> Exception:
@@ -151,7 +155,7 @@ class Parquet:
             try:
                 engine.open(self._path)
             except engine.errors as error:
-                raise self._refusing(_damaged(error)) from None
+                raise self._refusing(_damaged(error) if self._begins else NOT_PARQUET) from None
             return engine
         raise self._refusing(NO_ENGINE)
 

@@ -214,7 +214,9 @@ class Records:
         if chosen is not None:
             self.columns_used[spec.name] = chosen
         elif spec.required:
-            near = next(filter(None, (did_you_mean(name, table.header) for name in named)), "")
+            taken = set(chain.from_iterable(self.map.columns.values()))
+            free = [name for name in table.header if name not in taken]
+            near = next(filter(None, (did_you_mean(name, free) for name in named)), "")
             remedy = f"{near} {_has(table.header)}; say which of them is {spec.name} under [columns]"
             said = ("is not in the file", remedy.strip())
             self._ledger.add(table.line, f"column {' or '.join(named) or spec.name}", None, said)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, TypeVar
 
 import attrs
 
@@ -19,6 +19,8 @@ from crmcore.errors import InvalidFact, InvalidPolicy
 
 __all__ = ["CapPolicy"]
 
+Frame = TypeVar("Frame")
+"""A kind of data frame."""
 CAP_FACTS: Final = FactReader(("owner", "held"), {})
 
 
@@ -92,7 +94,7 @@ class CapPolicy:
         rule = "OWN-4" if full else None
         return Decision(outcome, 0, rule, to_utc(now, "now"), None, None, (), False, self.ref, Given((reason,)))
 
-    def loads(self, df: Any, *, prefix: str = "", owner: str = "owner", status: str = "status") -> Any:
+    def loads(self, df: Frame, *, prefix: str = "", owner: str = "owner", status: str = "status") -> Frame:
         """
         What each owner of open prospects holds: owner, open, cap, over_by, after_reclaim, over_after_reclaim.
 
@@ -102,18 +104,19 @@ class CapPolicy:
         """
         from crmcore.ownership.loads import loads
 
-        return loads(df, self.default, self.per_owner, prefix=prefix, owner=owner, status=status)
+        held: Frame = loads(df, self.default, self.per_owner, prefix=prefix, owner=owner, status=status)
+        return held
 
     def frame(
         self,
-        df: Any,
+        df: Frame,
         *,
         order_by: str | Sequence[str] | None = None,
         prefix: str = "",
         owner: str = "owner",
         status: str = "status",
         id: str = "id",
-    ) -> Any:
+    ) -> Frame:
         """
         The caller's data frame with two more columns: held, give_back (extra `frames`).
 
@@ -131,7 +134,8 @@ class CapPolicy:
         from crmcore.ownership.loads import frame
 
         names = {"prefix": prefix, "owner": owner, "status": status, "key": id}
-        return frame(df, self.default, self.per_owner, order_by=order_by, **names)
+        ordered: Frame = frame(df, self.default, self.per_owner, order_by=order_by, **names)
+        return ordered
 
     def canonical(self) -> dict[str, Any]:
         """The parameters as JSON-able data."""
