@@ -315,7 +315,7 @@ class Compiler:
         return len(self.views) == 1 and all(apart(a, b) for a, b in pairwise(self.leads))
 
     def in_order(self) -> Iterator[Step]:
-        """The reminders of each row sorted, neighbour by neighbour: which of 3d and 2wd begins first, the weekend says."""
+        """The reminders of each row sorted, neighbour by neighbour: of 3d and 2wd the weekend says which is first."""
         if self.ordered:
             return
         both = ("early", "next")
