@@ -139,11 +139,13 @@ def test_categorical_codes() -> None:
 
 
 def test_pandas_with_its_own_idea_of_none() -> None:
-    pytest.importorskip("pandas")
+    pandas: Any = pytest.importorskip("pandas")
     rows = [deal(owner=None), deal(grade=None, contact_unknown=True), deal(contact_unknown=False), deal(status=None)]
     policy = ReclaimPolicy(idle={"A": "5d", "B": "30d"}, remind_before=["1d"])
     frame = facts_frame(policy, rows, "pandas").convert_dtypes()
     frame["contact_unknown"] = frame["contact_unknown"].mask([True, False, False, True])
+    frame["owner"] = frame["owner"].eq("u1").astype("Int64").mask([True, False, False, False])
+    frame["note"] = pandas.Series([pandas.NA, None, float("nan"), "old"], dtype=object)
     columns_equal_objects(policy, frame, NOW)
     assert policy.frame(frame, now=NOW)["outcome"].isna().tolist() == [False, False, False, True]
 
@@ -214,6 +216,13 @@ def test_working_days_that_end_are_known_as_far_as_they_go() -> None:
     for less in (attrs.evolve(policy, idle="10wd"), attrs.evolve(policy, remind_before=["7d"])):
         with pytest.raises(NoWorkingTime):
             less.frame(GIVEN, now=NOW + 85 * DAY)
+
+
+def test_working_days_that_begin_later() -> None:
+    days = [(NOW + n * DAY).date() for n in range(-3, 60)]
+    calendar = BusinessCalendar(zone="UTC", week={}, open=dict.fromkeys(days, ("09:00-18:00",)))
+    found = answers(ReclaimPolicy(idle="5wd", calendar=calendar), deal(assigned_at=NOW - 2 * DAY))
+    assert [row[0] for row in found] == ["keep"]
 
 
 def test_where_every_day_is_a_working_day() -> None:

@@ -24,13 +24,13 @@ __all__ = [
     "OWN",
     "check",
     "check_free",
-    "check_once",
     "narwhal",
     "narwhals",
     "need",
     "need_code",
     "need_flag",
     "need_instant",
+    "twice",
 ]
 
 ANSWER: Final = ("outcome", "step", "rule", "next_change_at")
@@ -59,17 +59,18 @@ def narwhal(df: Any) -> Any:
         remedy = "give a frame of Polars, pandas, PyArrow, DuckDB or PySpark; for records there is policy.at(now)"
         raise InvalidFrame("df", type(df).__name__, "a data frame", remedy) from None
     except DuplicateError:
-        check_once(getattr(df, "column_names", None) or df.columns)
-        raise
+        raise twice(getattr(df, "column_names", None) or df.columns) from None
     if isinstance(frame, nw.LazyFrame) and not frame.implementation.is_polars():
-        check_once(map(str.casefold, frame.columns))  # a database takes the first, a schema has the type of the last
+        folded = [name.casefold() for name in frame.columns]
+        if len(set(folded)) < len(folded):  # a database takes the first, a schema has the type of the last
+            raise twice(folded)
     return frame
 
 
-def check_once(names: Iterable[str]) -> None:
-    """Refuses a frame in which a name stands twice, as after a join."""
-    if twice := [str(name) for name, count in Counter(names).items() if count > 1]:
-        raise InvalidFrame("columns", ", ".join(twice), "there once", "rename or drop the others of that name")
+def twice(names: Iterable[object]) -> InvalidFrame:
+    """What refuses a frame in which a name stands twice, as after a join."""
+    repeated = (str(name) for name, count in Counter(names).items() if count > 1)
+    return InvalidFrame("columns", ", ".join(repeated), "there once", "rename or drop the others of that name")
 
 
 def check_free(wanted: Sequence[str], there: Iterable[object]) -> None:
