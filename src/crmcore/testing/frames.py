@@ -76,11 +76,8 @@ def _rows(frame: Any) -> list[dict[str, Any]]:
 
 
 def _plain(value: Any) -> Any:
-    """The value as Python has it: pandas has four ways to say none, and instants of its own."""
-    try:
-        if value is None or value != value:  # noqa: PLR0124 - so NaN and NaT tell themselves
-            return None
-    except TypeError:  # so does pandas' NA
+    """The value as Python has it: pandas has its ways to say none, and instants of its own."""
+    if value is None or value != value:  # noqa: PLR0124 - so NaN and NaT tell themselves
         return None
     if isinstance(value, datetime):
         return getattr(value, "to_pydatetime", lambda: value)().astimezone(UTC)
