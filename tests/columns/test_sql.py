@@ -9,7 +9,9 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 import pytest
@@ -181,7 +183,7 @@ def start(data: Path, there: Path) -> Callable[..., str]:
     data.mkdir()
     if user:
         shutil.chown(data, user)
-        for parent in data.parents[:3]:
+        for parent in takewhile(lambda parent: Path(gettempdir()) in parent.parents, data.parents):
             parent.chmod(0o755)  # pytest's own
 
     def run(program: str, *arguments: str, given: str = "") -> str:
