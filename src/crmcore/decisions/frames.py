@@ -44,7 +44,7 @@ def narwhals() -> Any:
     try:
         import narwhals.stable.v2 as nw
     except ImportError:
-        raise MissingExtra("narwhals", "frames", "policy.frame") from None
+        raise MissingExtra("narwhals", "frames", "a data frame") from None
     return nw
 
 

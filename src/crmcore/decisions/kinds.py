@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import reduce
+from operator import ge, le
 from typing import Any, Final
 
 import attrs
@@ -80,17 +81,18 @@ class Sheet:
 
     def earlier(self, *instants: Any) -> Any:
         """The earliest; null is never."""
-        nw = self.nw
-        if self.kind.sql and len(instants) > 1:
-            return nw.min_horizontal(*instants)
-        return reduce(lambda a, b: nw.when(a <= b).then(a).otherwise(nw.coalesce(b, a)), instants)
+        return self._outermost("min_horizontal", le, instants)
 
     def later(self, *instants: Any) -> Any:
         """The latest; null is no such instant."""
+        return self._outermost("max_horizontal", ge, instants)
+
+    def _outermost(self, word: str, before: Callable[[Any, Any], Any], instants: Sequence[Any]) -> Any:
+        """A database has a word for it; elsewhere comparing takes a quarter of the time."""
         nw = self.nw
         if self.kind.sql and len(instants) > 1:
-            return nw.max_horizontal(*instants)
-        return reduce(lambda a, b: nw.when(a >= b).then(a).otherwise(nw.coalesce(b, a)), instants)
+            return getattr(nw, word)(*instants)
+        return reduce(lambda a, b: nw.when(before(a, b)).then(a).otherwise(nw.coalesce(b, a)), instants)
 
 
 def kind_of(frame: Any) -> Kind:
