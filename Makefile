@@ -21,12 +21,13 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 export PYTHONNOUSERSITE := 1
 
-.PHONY: help demo test test-all bench docs lint format clean FORCE
+.PHONY: help demo test test-all soak bench docs lint format clean FORCE
 
 help:
 	@echo "make demo      set up, and run the main job on the sample in examples/"
 	@echo "make test      set up, and run every check: lint, types, layers, tests with coverage, snippets"
 	@echo "make test-all  what takes long: the slow tests, random seeds, the docs"
+	@echo "make soak      16 threads and 8 processes on each store, a minute each: caps hold, nobody shares a prospect"
 	@echo "make lint      the checks that run no code          make format  let ruff put right what it can"
 	@echo "make bench     the benchmarks                       make docs    the docs, into site/"
 	@echo "make clean     remove the environments and all that was built"
@@ -39,6 +40,9 @@ test: lint
 
 test-all: $(DEV)/.ready $(DEV)/.ready-spark docs
 	$(IN_DEV) pytest -n $(WORKERS) -m "" --hypothesis-profile=nightly
+
+soak: $(DEV)/.ready
+	cd tests && ../$(IN_DEV) storage.soak
 
 lint: $(DEV)/.ready
 	$(IN_DEV) ruff check

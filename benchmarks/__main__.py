@@ -14,6 +14,7 @@ from benchmarks.decisions import at, decide
 from benchmarks.imports import imports
 from benchmarks.ratios import Row
 from benchmarks.report import PAGE, machine, page, table
+from benchmarks.store import store
 
 TOPICS: Final[dict[str, Callable[..., Iterator[Row]]]] = {
     "import": imports,
@@ -22,6 +23,7 @@ TOPICS: Final[dict[str, Callable[..., Iterator[Row]]]] = {
     "calendar": calendar,
     "day": day,
     "columns": columns,
+    "store": store,
 }
 
 

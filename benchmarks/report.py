@@ -37,6 +37,10 @@ What stands on the other side:
   whole job, printed to /dev/null. Memory is the most that the command's own process held.
 - *columns*: lazy Polars and SQL for these two policies, every working day from a table; the loops are those of *at* and
   *decide* over the same rows as objects. Memory is as in *day*. Spark runs outside of this process: wall clock.
+- *store*: a loop through the driver alone, in the batches and transactions of the run, with answers that it is given:
+  it reads the due rows and updates their outcome and next instant, or it writes every row, event and message that the
+  run writes (but no counters). Of those due 45 % stay, 45 % are reminded of, 10 % go to the pool; they are put back
+  after each turn. Memory is as in *day*. PostgreSQL works outside of this process: wall clock.
 - *import*: the two libraries that crmcore needs, in a fresh interpreter whose own start is not counted.
 
 The portfolio is made up from a seed: 70 % far from due, 10 % to be reminded of, 10 % due, 4 % closed, 2 % without an

@@ -1,11 +1,16 @@
-"""Hypothesis profiles, and where the shared material lies."""
+"""Hypothesis profiles, where the shared material lies, and a server of PostgreSQL."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from server import Server
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
@@ -36,3 +41,17 @@ def shared_data() -> Path:
 def catalogue() -> Path:
     """The rule catalogue beside the repository; the test is skipped where it is not."""
     return _shared("rules/CATALOGUE.md")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A server of the tests' own, one for each worker of xdist; the test is skipped where there is no PostgreSQL."""
+    pytest.importorskip("pwd", reason="the server of the tests needs a POSIX system")
+    pytest.importorskip("psycopg", reason="psycopg is not installed")
+    from server import Lacking, serving
+
+    try:
+        with serving() as server:
+            yield server
+    except Lacking as lacking:
+        pytest.skip(str(lacking))

@@ -34,6 +34,13 @@ EXAMPLES: dict[CrmcoreError, str] = {
     errors.InvalidFrame("column 'x'", "missing", "", "add it"): "column 'x': missing; add it",
     errors.InvalidFrame("df", "list", "a data frame", "give one"): "df: list is not a data frame; give one",
     errors.InvalidPolicy("idle", "x", "a span"): "idle: 'x' is not a span",
+    errors.UnknownProspect(7): "there is no prospect 7 in the store; register it first",
+    errors.StoreError("sqlite:///crm.db", "has no tables of crmcore", "make them"): (
+        "sqlite:///crm.db: has no tables of crmcore; make them"
+    ),
+    errors.StoreBusy("sqlite:///crm.db", "database is locked", "try again"): (
+        "sqlite:///crm.db: database is locked; try again"
+    ),
     errors.InvalidFile("book.toml", (Fault("zone", "Mars", "is no zone", "write UTC"),)): (
         "book.toml: zone: 'Mars' is no zone; write UTC"
     ),
@@ -68,12 +75,16 @@ def test_every_error_of_the_tree_has_an_example() -> None:
 
 @pytest.mark.parametrize("error", EXAMPLES, ids=lambda each: type(each).__name__)
 def test_the_tree_is_as_the_docstring_draws_it(error: CrmcoreError) -> None:
-    """Everything is a CrmcoreError and the builtin that a host would catch."""
-    drawn = next(line for line in (errors.__doc__ or "").splitlines() if f"── {type(error).__name__} " in line)
-    below_input = drawn.startswith("    │   ")
-    assert isinstance(error, InvalidInput) == isinstance(error, ValueError) == below_input
-    for builtin in (ArithmeticError, ImportError):
-        assert isinstance(error, builtin) == (f"({builtin.__name__})" in drawn)
+    """Everything is a CrmcoreError, below what it is drawn below, and the builtin that a host would catch."""
+    lines = (errors.__doc__ or "").splitlines()
+    place = next(n for n, line in enumerate(lines) if f"── {type(error).__name__} " in line)
+    depth = lines[place].index("── ")
+    above = next(line for line in reversed(lines[:place]) if len(line) - len(line.lstrip(" │├└─")) < depth + 3)
+    parent = type(error).__mro__[1]
+    assert above.lstrip(" │├└─").split()[0] == parent.__name__
+    assert isinstance(error, InvalidInput) == isinstance(error, ValueError)
+    for builtin in (ArithmeticError, ImportError, LookupError):
+        assert isinstance(error, builtin) == (f"({builtin.__name__})" in lines[place])
 
 
 def test_the_first_twenty_faults_are_printed() -> None:

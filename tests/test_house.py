@@ -29,9 +29,9 @@ OUTSIDE = re.compile(
     r"|(pathlib|subprocess|socket|ssl|urllib|http|smtplib|ftplib|requests|httpx|sqlite3|logging|tempfile|shutil)(\..+)?"
 )
 CLOCK = "cli/clock.py"
-MAY_READ_AND_WRITE = ("files", "book", "cli", "storage", "backtest", "testing")  # and every concept's command and sql
+MAY_READ_AND_WRITE = ("files", "book", "cli", "storage", "backtest", "testing")  # and concepts' command, sql, tables
 RUN_TIME = {"attr", "attrs", "crmcore", "dateutil"}
-NEED_AN_EXTRA = ("cli", "storage", "testing")  # and every concept's command and sql
+NEED_AN_EXTRA = ("cli", "storage", "testing")  # as above
 LONG = 400
 
 relative = pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(SRC).as_posix())
@@ -42,7 +42,7 @@ def place(path: Path) -> str:
 
 
 def in_any(path: Path, packages: tuple[str, ...]) -> bool:
-    return place(path).startswith(tuple(f"{each}/" for each in packages)) or path.stem in {"command", "sql"}
+    return place(path).startswith(tuple(f"{each}/" for each in packages)) or path.stem in {"command", "sql", "tables"}
 
 
 def names_of(module: ast.Module) -> dict[str, str]:

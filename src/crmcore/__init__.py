@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from crmcore import files as files
     from crmcore import money as money
     from crmcore import ownership as ownership
+    from crmcore import reservations as reservations
     from crmcore import rules as rules
+    from crmcore import storage as storage
     from crmcore import testing as testing
     from crmcore.book import PolicyBook
     from crmcore.calendars import OPEN_ENDED, BusinessCalendar, Span
@@ -52,7 +54,7 @@ _HOMES = {
     "Reason": "decisions",
     "Span": "calendars",
 }
-_MODULES = frozenset({"book", "calendars", "decisions", "errors", "files", "money", "ownership", "rules", "testing"})
+_MODULES = frozenset("book calendars decisions errors files money ownership reservations rules storage testing".split())
 
 
 def __dir__() -> list[str]:

@@ -12,7 +12,10 @@ Every error of the library, in one tree.
     │   ├── InvalidMoney               an amount or currency that is none
     │   ├── InvalidPolicy              parameters that make no policy
     │   ├── InvalidFrame               a data frame whose columns cannot be used, or a policy that columns cannot say
+    │   ├── UnknownProspect (LookupError)  no prospect of a store has that id
     │   └── InvalidFile                a file that cannot be used: all faults at once
+    ├── StoreError                     a store cannot be used, or not now
+    │   └── StoreBusy                  another transaction was in the way; try again
     ├── NoWorkingTime (ArithmeticError) a calendar has no working time where some is needed
     ├── CurrencyMismatch (ArithmeticError)  two currencies in one sum
     └── MissingExtra (ImportError)     an optional dependency is not installed
@@ -43,6 +46,9 @@ __all__ = [
     "NaiveDatetime",
     "NoWorkingTime",
     "SpanNeeds",
+    "StoreBusy",
+    "StoreError",
+    "UnknownProspect",
 ]
 
 FAULTS_SHOWN: Final = 20
@@ -201,6 +207,33 @@ class InvalidFile(InvalidInput):
         if (rest := len(self.faults) + self.not_kept - len(lines)) > 0:
             lines.append(f"{self.path}: and {rest} more")
         return "\n".join(lines)
+
+
+@attrs.define
+class UnknownProspect(InvalidInput, LookupError):
+    """No prospect of a store has that id."""
+
+    id: object
+
+    def __str__(self) -> str:
+        return f"there is no prospect {self.id!r} in the store; register it first"
+
+
+@attrs.define
+class StoreError(CrmcoreError):
+    """A store cannot be used; `store` names it, without passwords."""
+
+    store: str
+    problem: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.store}: {self.problem}; {self.remedy}"
+
+
+@attrs.define
+class StoreBusy(StoreError):
+    """Another transaction was in the way, so nothing of this one was done: it may be tried again."""
 
 
 @attrs.define

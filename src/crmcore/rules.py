@@ -41,6 +41,7 @@ _ALL: Final = (
     Rule("OWN-4", "Cap", "潜在客户上限", "S3 §2"),
     Rule("OWN-9", "A customer won is no prospect", "成交客户不再是潜在客户", "S3, reading"),
     Rule("OWN-10", "Full at the cap", "达到上限即满", "S3 §2"),
+    Rule("OWN-12", "One owner at any time", "任何时候只有一名负责人", "S1 §1, S0 §4.2"),
     Rule("OWN-14", "Where the limits count from", "期限的起算点", "S3 §1–2"),
     Rule("OWN-15", "A freeze holds back both reclaims", "冻结期间两种回收均暂缓", "S3 §1–2, §4"),
     Rule("OWN-16", "Idle limits fit the contact rhythm", "闲置回收期限须与联络频率相称", "S3 §2 against S0 §5.1"),

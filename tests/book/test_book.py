@@ -18,7 +18,7 @@ from conftest import ROOT
 from crmcore.book import PolicyBook
 from crmcore.calendars import Span
 from crmcore.errors import InvalidFile, MissingExtra
-from crmcore.ownership import CapPolicy, ReclaimPolicy
+from crmcore.ownership import CapPolicy, ReclaimPolicy, RunLimits
 from crmcore.ownership.settings import Ownership
 from ownership.stories import WEEK, at, prospect
 
@@ -42,6 +42,10 @@ calendar = "office"
 [ownership.cap]
 default = 100
 per_owner = { "u17" = 120, "u.18" = 0 }
+[ownership.run]
+activation_grace = "10wd"
+max_per_run = "unlimited"
+max_per_owner_per_day = 5
 [calendars.office]
 week = { mon = ["09:00-12:00", "13:00-18:00"], tue = ["09:00-18:00"], sat = ["22:00-06:00"] }
 holidays = "chinesecalendar"
@@ -71,6 +75,24 @@ ACCEPTED = {
         mon = ["09:00-18:00"]
     """,
     "cap": "schema = 1\n[ownership.cap]\ndefault = 0",
+    "no grace": 'schema = 1\n[ownership.run]\nactivation_grace = "0d"\nmax_per_run = 0',
+    "usual limits": """
+        schema = 1
+        [ownership.run]
+        activation_grace = "14d"
+        max_per_run = 200
+        max_per_owner_per_day = 20
+    """,
+    "grace in working days": """
+        schema = 1
+        zone = "UTC"
+        [ownership.reclaim]
+        idle = "30d"
+        [ownership.run]
+        activation_grace = "10wd"
+        [calendars.c.week]
+        mon = ["09:00-18:00"]
+    """,
     "standard": "",
 }
 HEAD = "schema = 1\n"
@@ -100,6 +122,7 @@ def test_the_standard_book_says_what_the_design_says() -> None:
     assert (book.ownership.cap.default, dict(book.ownership.cap.per_owner)) == (None, {})
     office = book.calendars["office"].canonical()
     assert office["week"] == WEEK
+    assert book.ownership.run == RunLimits()
     assert (book.name, book.zone) == ("standard", None)
 
 
@@ -136,6 +159,7 @@ def test_attributes_follow_the_tables() -> None:
     assert reclaim.calendar is book.calendars["office"]
     assert (reclaim.protected_by, reclaim.min_remaining) == (("contract", "quote"), Span("3d"))
     assert dict(book.ownership.cap.per_owner) == {"u17": 120, "u.18": 0}
+    assert book.ownership.run == RunLimits(activation_grace="10wd", max_per_run=None, max_per_owner_per_day=5)
     assert (book.calendars["office"].zone.key, book.calendars["warehouse"].zone.key) == (
         "Asia/Shanghai",
         "Europe/Berlin",
@@ -181,6 +205,16 @@ def test_name_and_date_are_not_in_the_digest_and_every_policy_is() -> None:
         assert PolicyBook.loads(FULL.replace(old, new)).digest != book.digest
 
 
+@pytest.mark.parametrize(
+    ("old", "new"), [('"10wd"', '"9d"'), ('"unlimited"', "7"), ("per_day = 5", 'per_day = "unlimited"')]
+)
+def test_what_a_run_may_take_is_in_no_digest(old: str, new: str) -> None:
+    """It decides nothing: stored answers stay in force. Two books that differ in it are two all the same."""
+    book, other = PolicyBook.loads(FULL), PolicyBook.loads(FULL.replace(old, new))
+    assert (other.digest, other.ownership.digest) == (book.digest, book.ownership.digest)
+    assert other != book
+
+
 # --- out ---
 
 
@@ -204,6 +238,16 @@ def test_a_pinned_book_names_its_dates_and_no_importer() -> None:
     assert "2026-10-01" in table["closed"]
     assert (table["known_through"], table["zone"]) == ("2026-12-31", "Asia/Shanghai")
     assert tomllib.loads(book.to_toml())["calendars"]["office"]["holidays"] == "chinesecalendar"
+
+
+def test_usual_limits_of_a_run_are_not_written() -> None:
+    usual, unusual = loaded("usual limits"), PolicyBook.loads(FULL)
+    assert (usual, usual.data()) == (loaded("least"), loaded("least").data())
+    assert unusual.data()["ownership"]["run"] == {
+        "activation_grace": "10wd",
+        "max_per_run": "unlimited",
+        "max_per_owner_per_day": 5,
+    }
 
 
 def test_a_book_made_in_python_can_be_written() -> None:
@@ -295,6 +339,34 @@ FAULTY: dict[str, tuple[str, str, Any, str, str]] = {
         f"{HEAD}[ownership.reclaim]\nidle = 30",
         "ownership.reclaim.idle",
         30,
+        "is not a span; say a whole number and a unit",
+        "",
+    ),
+    "a limit of a run that is none": (
+        f"{HEAD}[ownership.run]\nmax_per_rnu = 7",
+        "ownership.run.max_per_rnu",
+        7,
+        "is no key of [ownership.run]",
+        "did you mean 'max_per_run'?",
+    ),
+    "a negative ceiling": (
+        f"{HEAD}[ownership.run]\nmax_per_run = -1",
+        "ownership.run.max_per_run",
+        -1,
+        'is not a whole number, 0 or more, or "unlimited"',
+        "",
+    ),
+    "a ceiling in words": (
+        f'{HEAD}[ownership.run]\nmax_per_owner_per_day = "none"',
+        "ownership.run.max_per_owner_per_day",
+        "none",
+        'is not a whole number, 0 or more, or "unlimited"',
+        "",
+    ),
+    "a grace without a unit": (
+        f"{HEAD}[ownership.run]\nactivation_grace = 14",
+        "ownership.run.activation_grace",
+        14,
         "is not a span; say a whole number and a unit",
         "",
     ),
@@ -400,6 +472,20 @@ BEYOND_A_SCHEMA: dict[str, tuple[str, str, Any, str, str]] = {
         "is no calendar of this book",
         "did you mean 'office'?",
     ),
+    "a grace in working days without a calendar": (
+        f'{HEAD}[ownership.run]\nactivation_grace = "10wd"',
+        "ownership.run.activation_grace",
+        "10wd",
+        "needs a calendar",
+        "add [calendars.office] with a week, or write activation_grace in d, w, mo, h or min",
+    ),
+    "a grace in working days and two calendars": (
+        f'{HEAD}[ownership.run]\nactivation_grace = "10wd"{OFFICE}{OFFICE.replace("office", "shop")}',
+        "ownership.run.activation_grace",
+        "10wd",
+        "needs a calendar",
+        'set calendar = "office" under [ownership.reclaim], or write activation_grace in d',
+    ),
     "frozen is always read": (
         f'{HEAD}[ownership.reclaim]\nprotected_by = ["frozen"]',
         "ownership.reclaim.protected_by[0]",
@@ -460,6 +546,9 @@ def test_all_faults_are_told_at_once() -> None:
     [ownership.cap]
     default = -1
     per_owner = { a = "x" }
+    [ownership.run]
+    activation_grace = "soon"
+    max_per_run = true
     [calendars.office]
     zone = "Europe/Belin"
     week = { mon = ["9"] }
@@ -478,6 +567,8 @@ def test_all_faults_are_told_at_once() -> None:
         "ownership.reclaim.calendar",
         "ownership.cap.default",
         "ownership.cap.per_owner.a",
+        "ownership.run.activation_grace",
+        "ownership.run.max_per_run",
         "calendars.office.zone",
         "calendars.office.week.mon[0]",
         "calendars.office.closed",
@@ -544,6 +635,17 @@ def test_a_calendar_that_nobody_named_is_a_finding() -> None:
         'set calendar = "office"',
     )
     assert PolicyBook.loads(f'{text}calendar = "office"{OFFICE}').check() == ()
+
+
+def test_a_calendar_that_only_the_grace_counts_by_is_used() -> None:
+    """It is no finding that no limit counts working time."""
+    text = f'{HEAD}zone = "UTC"\n[ownership.reclaim]\nno_deal = "90d"\n'
+    run = f'[ownership.run]\nactivation_grace = "10wd"{OFFICE}'
+    book = PolicyBook.loads(f'{text}calendar = "office"\n{run}')
+    assert (book.check(), book.ownership.reclaim.calendar) == ((), book.calendars["office"])
+    assert book.ownership.reclaim.digest == PolicyBook.loads(text).ownership.reclaim.digest
+    (found,) = PolicyBook.loads(text + run).check()
+    assert found.code == "calendar_not_said"
 
 
 # --- extras ---

@@ -132,7 +132,7 @@ BROKEN = (
     ),
     # books
     Broken("minutes or months", "book", booked('"30d"', '"30m"'), "ownership.reclaim.idle:", "'30m'", "say min or mo"),
-    Broken("a table that is none", "book", f"{BOOK}[ownership.caps]\n", "ownership.caps:", "{}", "did you mean 'cap'?"),
+    Broken("a table that is none", "book", f"{BOOK}[ownership.runs]\n", "ownership.runs:", "{}", "did you mean 'run'?"),
     Broken(
         "working days without a calendar",
         "book",

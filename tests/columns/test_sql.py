@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from itertools import takewhile
-from pathlib import Path
-from tempfile import gettempdir
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
@@ -27,6 +21,9 @@ from crmcore.testing.frames import columns_equal_objects, facts_frame, fitting, 
 pytest.importorskip("ibis", reason="ibis-framework is not installed")
 pytest.importorskip("narwhals")
 pl: Any = pytest.importorskip("polars")
+
+if TYPE_CHECKING:
+    from server import Server
 
 NOW = datetime(2026, 3, 31, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -170,61 +167,27 @@ def test_without_ibis_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
 # --- PostgreSQL ---
 
 
-def programs() -> Path | None:
-    """Where the programs of PostgreSQL are."""
-    found = shutil.which("initdb")
-    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
-    return Path(found).resolve().parent if found else installed[-1] if installed else None
-
-
-def start(data: Path, there: Path) -> Callable[..., str]:
-    """A server of our own in an empty directory; what comes back runs one of its programs."""
-    user: Any = "postgres" if os.geteuid() == 0 else None  # it does not run as root
-    data.mkdir()
-    if user:
-        shutil.chown(data, user)
-        for parent in takewhile(lambda parent: Path(gettempdir()) in parent.parents, data.parents):
-            parent.chmod(0o755)  # pytest's own
-
-    def run(program: str, *arguments: str, given: str = "") -> str:
-        done = subprocess.run(
-            [there / program, *arguments], input=given, user=user, capture_output=True, text=True, check=True, cwd=data
-        )
-        return done.stdout
-
-    run("initdb", "--pgdata", f"{data}", "--username", "postgres", "--auth", "trust")
-    settings = f"-c listen_addresses= -c fsync=off -c unix_socket_directories={data} -c timezone=America/St_Johns"
-    run("pg_ctl", "--pgdata", f"{data}", "--log", f"{data}/log", "--options", settings, "--wait", "start")
-    return run
-
-
 @pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    there = programs()
-    if there is None:
-        pytest.skip("there is no PostgreSQL: initdb is neither on the path nor under /usr/lib/postgresql")
-    data = tmp_path_factory.mktemp("postgres") / "data"
-    run = start(data, there)
+def asked(postgres: Server) -> Run:
+    """What the server answers, in a zone that is none of the policies'."""
     types = {"String": "text", "Boolean": "boolean", "UInt32": "bigint"}
 
     def answered(said: str, frame: Any) -> list[dict[str, Any]]:
         columns = ", ".join(f'"{name}" {types.get(f"{kind}", "timestamptz")}' for name, kind in frame.schema.items())
         rows = json.dumps(frame.to_dicts(), default=datetime.isoformat).replace("'", "''")
         script = (
+            "SET TimeZone = 'America/St_Johns';",
             "DROP SCHEMA IF EXISTS crm CASCADE; CREATE SCHEMA crm;",
             f"CREATE TABLE crm.leads AS SELECT * FROM json_to_recordset('{rows}') AS given ({columns});",  # noqa: S608 - our own rows
             f"SELECT coalesce(json_agg(answer), '[]') FROM ({said}) AS answer;",  # noqa: S608 - the text on trial
         )
-        login = ("--host", f"{data}", "--username", "postgres", "--set", "ON_ERROR_STOP=1")
-        found = run("psql", *login, "--no-psqlrc", "--quiet", "--no-align", "--tuples-only", given="\n".join(script))
-        answers: list[dict[str, Any]] = json.loads(found)
+        answers: list[dict[str, Any]] = json.loads(postgres.psql("\n".join(script)))
         return [
             {name: instant(value) if name.endswith("_at") else value for name, value in answer.items()}
             for answer in answers
         ]
 
-    yield answered
-    run("pg_ctl", "--pgdata", f"{data}", "--mode", "immediate", "stop")
+    return answered
 
 
 def instant(value: str | None) -> datetime | None:
@@ -235,15 +198,15 @@ def instant(value: str | None) -> datetime | None:
 @pytest.mark.parametrize("units", [("min", "h"), ("d", "w", "mo"), ("wd", "d"), ("wh", "wmin", "h")], ids="/".join)
 @settings(max_examples=25)
 @given(data=st.data())
-def test_postgres_says_what_decide_says(postgres: Run, units: tuple[str, ...], data: st.DataObject) -> None:
+def test_postgres_says_what_decide_says(asked: Run, units: tuple[str, ...], data: st.DataObject) -> None:
     policy = data.draw(reclaim_policies(units=units).filter(fitting), "policy")
     now = data.draw(moments(policy), "now")
     rows = data.draw(rows_on_borders(policy, now, size=100), "rows")
-    columns_equal_objects(Answered(policy, postgres), facts_frame(policy, rows), now)
+    columns_equal_objects(Answered(policy, asked), facts_frame(policy, rows), now)
 
 
 @pytest.mark.slow
-def test_postgres_where_much_is_looked_up(postgres: Run) -> None:
+def test_postgres_where_much_is_looked_up(asked: Run) -> None:
     starts = [NOW - DAY * n / 7 - timedelta(microseconds=n % 3) for n in range(800)]
     rows = [{"status": "open", "owner": "u1", "grade": "AB"[n % 2], "assigned_at": at} for n, at in enumerate(starts)]
-    columns_equal_objects(Answered(WORKING, postgres), facts_frame(WORKING, rows), NOW)
+    columns_equal_objects(Answered(WORKING, asked), facts_frame(WORKING, rows), NOW)

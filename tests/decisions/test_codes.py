@@ -29,6 +29,9 @@ def test_the_reason_codes_are_frozen() -> None:
         "not_open",
         "no_owner",
         "cap",
+        "owned",
+        "exists",
+        "changed",
     ]
 
 

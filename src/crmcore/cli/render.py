@@ -8,9 +8,10 @@ import re
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import tzinfo
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from rich import box
 from rich.console import Console
@@ -22,9 +23,13 @@ from crmcore.decisions.codes import ReasonCode
 from crmcore.decisions.decision import Decision
 from crmcore.decisions.render import clock_text, reason_text
 from crmcore.errors import Fault, InvalidFile
+from crmcore.ownership.command import Imported
 from crmcore.ownership.worklist import Item, WorkList, shown
 
-__all__ = ["print_day", "write_json", "write_lists"]
+if TYPE_CHECKING:
+    from crmcore.storage import RunReport
+
+__all__ = ["print_day", "print_import", "print_run", "write_json", "write_lists"]
 
 ROWS: Final = 20
 WIDTH: Final = 132
@@ -94,8 +99,7 @@ def _print_day(work: WorkList, lang: str, screen: Console) -> None:
             screen.print(_table(words, heads, rows, total))
     if not (work.reclaim or work.remind or work.due_today):
         screen.print(words["nothing"])
-    for note in work.notes:
-        screen.print(Text(words["note"].format(note=note)))
+    _print_notes(work.notes, words, screen)
 
 
 def _tables(work: WorkList, lang: str) -> Iterator[tuple[str, tuple[str, ...], Iterable[Sequence[Any]], int]]:
@@ -161,6 +165,61 @@ def _table(words: Any, heads: Sequence[str], rows: Iterable[Sequence[Any]], tota
 
 WHOLE: Final = ("id", "deadline", "at", "outcome")
 NUMBERS: Final = ("step", "count", "open", "cap", "over_by", "after_reclaim")
+
+
+# --- stores ---
+
+
+def print_import(done: Imported, lang: str, out: TextIO) -> None:
+    """What became of the prospects of a file."""
+    words, put = WORDS[lang], done.put
+    with console(out) as screen:
+        screen.print(words["imported"].format(new=put.new, changed=put.changed, same=put.same))
+        if put.stay_in_pool:
+            screen.print(words["stay_in_pool"].format(count=put.stay_in_pool))
+        _print_notes(done.notes, words, screen)
+
+
+def print_run(report: RunReport, zone: tzinfo, notes: Iterable[str], lang: str, out: TextIO) -> None:
+    """A report: what was judged and done, what waits and why, who has how many left, what is parked."""
+    words, policy = WORDS[lang], report.policy
+    title = words["rehearsed" if report.dry_run else "ran"]
+    with console(out) as screen:
+        screen.print(title.format(at=clock_text(report.as_of, zone), zone=zone), style="bold")
+        screen.print(Text(words["policy"].format(name=policy.name, version=policy.version, digest=policy.digest[:12])))
+        screen.print(_table(words, ("what", "count"), _run_rows(report, lang), 0))
+        left = sorted(report.left.items(), key=lambda item: (-item[1], item[0]))
+        for name, heads, rows, total, more in (
+            ("left", ("owner", "count"), left, len(left), "more_in_json"),
+            ("parked", ("id", "why"), report.faults, report.parked, "more_parked"),
+        ):
+            if total:
+                screen.print(f"\n{words[name]} ({total})", style="bold")
+                screen.print(_table(words, heads, rows[:ROWS], 0))
+            if total > ROWS:
+                screen.print(words[more].format(count=total - ROWS))
+        _print_notes(notes, words, screen)
+
+
+def _run_rows(report: RunReport, lang: str) -> Iterator[tuple[str, int]]:
+    """What a report counts, in words; what did not happen only where it would be missed."""
+    words = WORDS[lang]
+    said = words["join"].join(f"{WORDS_OF_OUTCOME[lang][outcome]} {count}" for outcome, count in report.judged.items())
+    yield (words["judged"].format(outcomes=said) if said else words["judged_none"]), sum(report.judged.values())
+    for name in ("reclaimed", "messages"):
+        yield words[name], getattr(report, name)
+    for name in ("in_grace", "over_daily", "waiting", "conflicts"):
+        if count := getattr(report, name):
+            yield words[name], count
+    if report.left:
+        yield words["left_over"], sum(report.left.values())
+    if report.parked:
+        yield words["parked"], report.parked
+
+
+def _print_notes(notes: Iterable[str], words: Any, screen: Console) -> None:
+    for note in notes:
+        screen.print(Text(words["note"].format(note=note)))
 
 
 # --- one list per owner ---

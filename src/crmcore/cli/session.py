@@ -1,4 +1,4 @@
-"""What every command shares: language, instants, books and maps from arguments, errors to exit codes."""
+"""What every command shares: language, instants, books, maps and stores from arguments, errors to exit codes."""
 
 from __future__ import annotations
 
@@ -7,23 +7,34 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
+from zoneinfo import ZoneInfo
 
 import click
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    ProgressColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from crmcore.book import PolicyBook
 from crmcore.cli import clock
 from crmcore.errors import CrmcoreError, Fault, InvalidFile
 from crmcore.files import Map, Records
 from crmcore.files.instants import Refusal, instant_parser
-from crmcore.ownership.command import Applied, Export, applied, facts
+from crmcore.ownership.command import Applied, Export, Source, applied, facts
 
-__all__ = ["BAD_INPUT", "FINDINGS", "Given", "common", "opened", "refusing", "said_now"]
+__all__ = ["BAD_INPUT", "FINDINGS", "Given", "Watch", "common", "read_book", "refusing", "said_now", "watching"]
 
 FINDINGS: Final = 1
 BAD_INPUT: Final = 2
 C = TypeVar("C", bound=Callable[..., Any])
+Watch: TypeAlias = Callable[[str], Callable[[int, int | None], None] | None]
+"""Gives a progress hook under a title; ``None`` where nobody watches."""
 
 
 def default_lang(environ: Mapping[str, str] = os.environ) -> str:
@@ -49,45 +60,65 @@ def refusing() -> Iterator[None]:
         sys.exit(BAD_INPUT)
 
 
+def read_book(path: str | None) -> PolicyBook:
+    """The book in a file; the standard one where none is named."""
+    return PolicyBook.standard() if path is None else PolicyBook.load(path)
+
+
 class Given:
     """A book, a map and a data file as the arguments name them, checked against each other."""
 
     def __init__(self, deals: str, map_path: str, policies: str | None, *, skip_bad: bool) -> None:
-        book = PolicyBook.standard() if policies is None else PolicyBook.load(policies)
+        book = read_book(policies)
         self._facts = facts(book.ownership.reclaim)
         self.columns = Map.load(map_path, self._facts)
         self.said_zone = book.zone is not None
         self.book = book.in_zone(self.columns.zone.key)
-        self._deals, self._skip_bad = deals, skip_bad
+        self.name, self._skip_bad = deals, skip_bad
+        self.zone, self.formats = self.columns.zone, self.columns.formats
+
+    def export(self, watch: Watch) -> Export:
+        """The file, its header read."""
+        progress = watch(os.path.basename(self.name))  # noqa: PTH119 - "-" is no path
+        records = Records(self.name, self.columns, self._facts, skip_bad=self._skip_bad, progress=progress)
+        return Export(self.columns, records)
 
     @contextmanager
-    def export(self) -> Iterator[tuple[Applied, Export]]:
+    def source(self, now: datetime) -> Iterator[tuple[Applied, Source]]:  # noqa: ARG002 - a store's answers depend on it
         """The policy as it can be judged on the file, and its prospects; a bar on stderr where that is a terminal."""
-        with opened(self._deals) as progress:
-            records = Records(self._deals, self.columns, self._facts, skip_bad=self._skip_bad, progress=progress)
-            export = Export(self.columns, records)
-            yield applied(self.book.ownership.reclaim, export, said_zone=self.said_zone), export
+        with watching(DownloadColumn()) as watch:
+            export = self.export(watch)
+            yield applied(self.book.ownership.reclaim, export.origin, said_zone=self.said_zone), export
 
 
 @contextmanager
-def opened(path: str) -> Iterator[Callable[[int, int | None], None] | None]:
-    """A progress hook for reading `path`, drawn on stderr; None where nobody watches."""
+def watching(*amount: ProgressColumn) -> Iterator[Watch]:
+    """Progress, drawn on stderr where that is a terminal; `amount` says how much is done, by default as a share."""
     if not sys.stderr.isatty():
-        yield None
+        yield lambda _: None
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        *(amount or [TaskProgressColumn()]),
+        TimeRemainingColumn(),
+    )
     from rich.console import Console
 
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(os.path.basename(path), total=None)  # noqa: PTH119 - "-" is no path
-        yield lambda read, total: bar.update(task, completed=read, total=total)
+
+        def watch(title: str) -> Callable[[int, int | None], None]:
+            task = bar.add_task(title, total=None)
+            return lambda done, total: bar.update(task, completed=done, total=total)
+
+        yield watch
 
 
-def said_now(text: str | None, columns: Map) -> datetime:
-    """``--as-of`` as the map reads instants, a bare date as its first instant; the present where it is not given."""
+def said_now(text: str | None, zone: ZoneInfo, formats: tuple[str, ...] = ()) -> datetime:
+    """``--as-of`` as a map reads instants, a bare date as its first instant; the present where it is not given."""
     if text is None:
         return clock.now()
-    at = instant_parser(columns.zone, columns.formats)(text)
+    at = instant_parser(zone, formats)(text)
     if isinstance(at, Refusal):
         remedy = at.remedy if text.strip() else "give a date such as 2026-03-31, or drop --as-of for now"
         raise InvalidFile("--as-of", (Fault("argument", text, at.problem, remedy),))

@@ -30,6 +30,9 @@ class ReasonCode(StrEnum):
     NOT_OPEN = "not_open"
     NO_OWNER = "no_owner"
     CAP = "cap"
+    OWNED = "owned"
+    EXISTS = "exists"
+    CHANGED = "changed"
 
 
 class FindingCode(StrEnum):

@@ -1,4 +1,4 @@
-"""The tables that ownership brings to a book: ``[ownership.reclaim]`` and ``[ownership.cap]``, read and written."""
+"""The tables that ownership brings to a book, ``[ownership.reclaim]``, ``cap`` and ``run``: read and written."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from crmcore.errors import InvalidPolicy, SpanNeeds
 from crmcore.files.toml import Section, did_you_mean
 from crmcore.ownership.cap import CapPolicy
 from crmcore.ownership.policy import ReclaimPolicy
+from crmcore.ownership.rollout import RunLimits
 from crmcore.ownership.values import PROTECTIONS
 
 __all__ = ["NAME", "SCHEMA", "Ownership", "calendars", "read", "write", "zone"]
@@ -34,10 +35,13 @@ RECLAIM_KEYS: Final = (
     "future_tolerance",
 )
 CAP_KEYS: Final = ("default", "per_owner")
+RUN_KEYS: Final = ("activation_grace", "max_per_run", "max_per_owner_per_day")
+UNLIMITED: Final = "unlimited"
 
 SPAN: Final = {"type": "string", "pattern": "^0*[1-9][0-9]*(min|h|d|w|mo|wd|wh|wmin)$"}
 LEAD: Final = {"type": "string", "pattern": "^0*[1-9][0-9]*(h|d|w|wd)$"}
 TOLERANCE: Final = {"type": "string", "pattern": "^[0-9]+(min|h|d|w|mo|wd|wh|wmin)$"}
+CEILING: Final = {"oneOf": [{"type": "integer", "minimum": 0}, {"const": UNLIMITED}]}
 SCHEMA: Final[Mapping[str, Any]] = {
     "type": "object",
     "additionalProperties": False,
@@ -77,21 +81,40 @@ SCHEMA: Final[Mapping[str, Any]] = {
                 "per_owner": {"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}},
             },
         },
+        "run": {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {
+                "activation_grace": {
+                    "description": "nobody is reclaimed by a new limit so soon after it takes effect; default: 14d",
+                    **TOLERANCE,
+                },
+                "max_per_run": {"description": "most reclaims of a run; default: 200", **CEILING},
+                "max_per_owner_per_day": {"description": "most an owner loses in a day; default: 20", **CEILING},
+            },
+        },
     },
 }
 
 
 @attrs.frozen(kw_only=True)
 class Ownership:
-    """The ownership policies of a book."""
+    """
+    The ownership policies of a book.
+
+    `run` says how they are let loose on a store; it decides nothing, so it is in no digest.
+    """
 
     reclaim: ReclaimPolicy = attrs.field(factory=ReclaimPolicy)
     cap: CapPolicy = attrs.field(factory=CapPolicy)
+    run: RunLimits = attrs.field(factory=RunLimits)
     calendar_said: bool = attrs.field(default=True, eq=False, repr=False)
 
     def check(self) -> tuple[Finding, ...]:
         """The findings of every policy, keys as they stand in a book."""
         found = [*self.reclaim.check(), *self._check_calendar()]
+        if self.run.activation_grace.needs == "calendar":
+            found = [finding for finding in found if finding.code != FindingCode.CALENDAR_UNUSED]
         keys = ("zone" if finding.key == "zone" else f"ownership.reclaim.{finding.key}" for finding in found)
         return tuple(attrs.evolve(finding, key=key) for finding, key in zip(found, keys, strict=True))
 
@@ -125,15 +148,25 @@ def read(
 ) -> Ownership:
     """The policies that a book's ``[ownership]`` describes; what is wrong is noted in the section as faults."""
     label: dict[str, Any] = {"name": name, "version": version}
-    reclaim, cap = section.table("reclaim"), section.table("cap")
+    reclaim, cap, run = section.table("reclaim"), section.table("cap"), section.table("run")
     context: dict[str, Any] = {"zone": zone, "calendar": _calendar(reclaim, calendars)}
     said = "calendar" in reclaim
     lacking = f'set calendar = "{next(iter(calendars))}"' if calendars else "add [calendars.office] with a week"
     made = _make(reclaim, RECLAIM_KEYS, lambda **values: ReclaimPolicy(**label, **values, **context), lacking)
-    if made is not None and not said and all(span.needs != "calendar" for _, span in made.spans()):
-        made = attrs.evolve(made, calendar=None)
     caps = _make(cap, CAP_KEYS, lambda **values: CapPolicy(**label, **values), lacking)
-    return Ownership(reclaim=made or ReclaimPolicy(), cap=caps or CapPolicy(), calendar_said=said)
+    lacking += " under [ownership.reclaim]" if calendars else ""
+    limits = _make(run, RUN_KEYS, lambda **values: _limits(context, **values), lacking) or RunLimits()
+    spans = [limits.activation_grace, *(span for _, span in made.spans())] if made else []
+    if made is not None and not said and all(span.needs != "calendar" for span in spans):
+        made = attrs.evolve(made, calendar=None)
+    return Ownership(reclaim=made or ReclaimPolicy(), cap=caps or CapPolicy(), run=limits, calendar_said=said)
+
+
+def _limits(context: Mapping[str, Any], **values: Any) -> RunLimits:
+    """The limits of a run; raises `SpanNeeds` for a grace that the policy's calendar cannot say."""
+    made = RunLimits(**values)
+    made.activation_grace.on(zone=context["zone"] or "UTC", calendar=context["calendar"], key="activation_grace")
+    return made
 
 
 def _calendar(section: Section, calendars: Mapping[str, BusinessCalendar]) -> BusinessCalendar | None:
@@ -190,7 +223,16 @@ def write(ownership: Ownership) -> dict[str, Any]:
     if reclaim.calendar is not None and ownership.calendar_said:
         table["calendar"] = _name(reclaim.calendar)
     caps = {"default": cap.default, "per_owner": {str(owner): number for owner, number in cap.per_owner.items()}}
-    return {"reclaim": _said(table), "cap": _said(caps)}
+    return {"reclaim": _said(table), "cap": _said(caps), "run": dict(_unusual(ownership.run))}
+
+
+def _unusual(limits: RunLimits) -> Iterator[tuple[str, Any]]:
+    """The limits that are not the usual ones."""
+    usual = RunLimits()
+    for key in RUN_KEYS:
+        value = getattr(limits, key)
+        if value != getattr(usual, key):
+            yield key, str(value) if key == "activation_grace" else UNLIMITED if value is None else value
 
 
 def _plain(value: Any) -> Any:

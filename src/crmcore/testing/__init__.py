@@ -6,12 +6,22 @@ The test kit: strategies, laws and a clock, for the policies and adapters of who
     def test_our_policy() -> None:
         check_reclaim_policy(our_policy)
 
-The laws themselves are the functions of `crmcore.testing.laws`. Needs the extra ``testing``.
+The laws themselves are the functions of `crmcore.testing.laws`, the promises of a store those of
+`crmcore.testing.contracts`. Needs the extra ``testing``.
 """
 
 from crmcore.testing import laws as laws
 from crmcore.testing.checks import check_book, check_cap_policy, check_reclaim_policy
 from crmcore.testing.clocks import ManualClock
+from crmcore.testing.contracts import (
+    CountersContract,
+    DueContract,
+    NotesContract,
+    OutboxContract,
+    ProspectsContract,
+    StoreContract,
+)
+from crmcore.testing.machines import check_store
 from crmcore.testing.policies import (
     books,
     cap_policies,
@@ -25,7 +35,13 @@ from crmcore.testing.policies import (
 from crmcore.testing.times import calendars, instants, nudged, spans, zones
 
 __all__ = [
+    "CountersContract",
+    "DueContract",
     "ManualClock",
+    "NotesContract",
+    "OutboxContract",
+    "ProspectsContract",
+    "StoreContract",
     "books",
     "calendars",
     "cap_policies",
@@ -33,6 +49,7 @@ __all__ = [
     "check_book",
     "check_cap_policy",
     "check_reclaim_policy",
+    "check_store",
     "instants",
     "longer_policies",
     "moments",
