@@ -37,7 +37,6 @@ def emptied(store: SqlStore) -> SqlStore:
 
 class InMemory:
     examples = 100
-    gaps: ClassVar[dict[str, str]] = {"instants_are_utc": "memory keeps the zone that it was given"}
 
     def make(self) -> OwnershipStore:
         return MemoryStore()

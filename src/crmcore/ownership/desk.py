@@ -106,7 +106,7 @@ class Desk:
         holder, reservation = owner_of(before.facts), _place(owner, before.key, before.version + 1)
         moves = holder != str(owner)  # whoever has it already needs no further place
         for name in sorted(str(each) for each in (holder, owner) if each is not None):
-            self._transaction.counters.held(counter_of(name), now=self._now)  # locks it
+            self._transaction.counters.add(counter_of(name), 0)  # ours until the transaction ends
         if moves and (full := self._reserve(str(owner), reservation)):
             return Refused(reasons=full, prospect=before)
         facts = {

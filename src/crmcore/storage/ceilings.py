@@ -42,7 +42,10 @@ class Ceilings:
         return self._left(of_run(self._now), self._limits.max_per_run)
 
     def _left(self, counter: str, ceiling: int | None) -> int:
-        return UNLIMITED if ceiling is None else max(ceiling - self._counters.held(counter, now=self._now), 0)
+        if ceiling is None:
+            return UNLIMITED
+        self._counters.add(counter, 0)  # named, it is nobody else's until the transaction ends
+        return max(ceiling - self._counters.held(counter, now=self._now), 0)
 
     def admit(self, rows: Sequence[Stored]) -> tuple[list[Stored], list[Stored]]:
         """Of those that the run may still take, in order: which go, and which have to wait for the owner's next day."""
