@@ -38,6 +38,8 @@ Progress = Callable[[int, int], None]
 
 BATCH: Final = 500
 TRIES: Final = 10
+STALE: Final = 5000
+"""The batch of what has another policy's answer: so large that columns pay."""
 T = TypeVar("T")
 
 
@@ -47,7 +49,7 @@ def run(
     *,
     now: datetime,
     limits: RunLimits = RunLimits(),  # noqa: B008 - a frozen value
-    batch: int = BATCH,
+    batch: int | None = None,
     dry_run: bool = False,
     progress: Progress | None = None,
 ) -> RunReport:
@@ -55,8 +57,9 @@ def run(
     Judges what is due at `now` and takes to the pool what is to be reclaimed.
 
     A run is known by its `now`: workers that are given the same one share `max_per_run`, and a run repeated after it
-    was killed goes on with what is left of it. `batch`: prospects per transaction. `dry_run` changes nothing and gives
-    the same report. Raises `StoreError`, and `StoreBusy` when the database gives up on a batch again and again.
+    was killed goes on with what is left of it. `batch`: prospects per transaction; by default 500, and 5,000 where
+    another policy's answers are judged anew. `dry_run` changes nothing and gives the same report. Raises `StoreError`,
+    and `StoreBusy` when the database gives up on a batch again and again.
     """
     job = _begun(store, policy, limits, to_utc(now, "now"), batch=batch, progress=progress, dry_run=dry_run)
     if dry_run:
@@ -74,7 +77,7 @@ def reindex(
     *,
     now: datetime,
     limits: RunLimits = RunLimits(),  # noqa: B008 - as above
-    batch: int = 10 * BATCH,
+    batch: int | None = None,
     progress: Progress | None = None,
 ) -> RunReport:
     """
@@ -93,7 +96,7 @@ def _begun(
     limits: RunLimits,
     now: datetime,
     *,
-    batch: int,
+    batch: int | None,
     progress: Progress | None,
     dry_run: bool = False,
 ) -> _Job:
@@ -115,8 +118,9 @@ def _begun(
 class _Job:
     """One run while it goes on."""
 
-    def __init__(self, store: OwnershipStore, judge: Judge, limits: RunLimits, batch: int) -> None:
-        self.store, self.judge, self.limits, self.batch = store, judge, limits, batch
+    def __init__(self, store: OwnershipStore, judge: Judge, limits: RunLimits, batch: int | None) -> None:
+        self.store, self.judge, self.limits = store, judge, limits
+        self.batch, self.stale = batch or BATCH, batch or STALE
         self.policy, self.now = judge.policy, judge.now
         self.midnight = midnight_after(self.now, zone_of(self.policy.zone or "UTC").tz)
         self.tally = Tally()
@@ -125,7 +129,7 @@ class _Job:
 
     def rejudge_stale(self) -> None:
         """What has another policy's answer, or none."""
-        self._all(lambda transaction: transaction.due.stale(self.policy.digest, self.batch))
+        self._all(lambda transaction: transaction.due.stale(self.policy.digest, self.stale))
 
     def rejudge_due(self) -> None:
         """What is due, but for reclaims."""
