@@ -31,6 +31,7 @@ from server import Server
 GRACE_OVER = "2026-02-25"
 NO_GRACE = f'{BOOK}[ownership.run]\nactivation_grace = "0d"\n'
 SOME = "id,owner,stage,assigned,last\nd1,Ann,Open,2026-01-01,2026-01-10\n"
+FIRST = "nobody is reclaimed: the policy is new in this store (14 days of grace)"
 WAITING = "nobody is reclaimed whom the policies before this one would leave (14 days of grace)"
 CHINESE = {"LANG": "zh_CN.UTF-8"}
 
@@ -345,7 +346,7 @@ def test_a_run_reports_what_it_did(shop: Shop) -> None:
         "conflicts": 0,
         "parked": 0,
         "faults": [],
-        "notes": [f"until 2026-02-25 00:00 {WAITING}"],
+        "notes": [f"until 2026-02-25 00:00 {FIRST}"],
     }
     assert shop.stored("run", as_of=GRACE_OVER).splitlines() == [
         "As of 2026-02-25 00:00 (Asia/Shanghai)",
@@ -510,6 +511,12 @@ def test_a_report_shows_the_first_of_many(shop: Shop, env: dict[str, str], more:
 WRONG = {
     "a path": ("{folder}/crm.db", "'{folder}/crm.db': is no database URL; for a SQLite file write sqlite:///{folder}/"),
     "nothing": (" ", "' ': is no database URL; for a SQLite file write sqlite:///crm.db"),
+    "no slashes": ("sqlite:crm.db", "'sqlite:crm.db': is no database URL; for a SQLite file write sqlite:///crm.db"),
+    "a server": ("u:secret@localhost/x", "--store: is no database URL; write postgresql+psycopg://user@host/crm"),
+    "no folder": (
+        "sqlite:///{folder}",
+        "sqlite:///{folder}: unable to open database file; see that it is a SQLite file, or a new one, and that it and",
+    ),
     "no file": ("sqlite:///{folder}/no.db", "sqlite:///{folder}/no.db: there is no such file; make it: crmcore import"),
     "memory": ("sqlite://", "sqlite://: is forgotten when the command ends; name a file: sqlite:///crm.db"),
     "no store": ("sqlite:///{folder}/map.toml", "sqlite:///{folder}/map.toml: file is not a database;"),
@@ -534,6 +541,8 @@ def test_a_store_that_cannot_be_used_is_refused(shop: Shop, name: str, command: 
 def test_an_import_into_no_store_is_refused(shop: Shop) -> None:
     text = shop.refused("import", shop.deals, "--map", shop.map, "--policies", shop.book, "--store", "crm.db")
     assert text == "'crm.db': is no database URL; for a SQLite file write sqlite:///crm.db\n"
+    text = shop.refused("import", shop.deals, "--map", shop.map, "--store", f"sqlite:///{shop.map}")
+    assert text.startswith(f"sqlite:///{shop.map}: file is not a database; ")
 
 
 def test_without_sqlalchemy_the_extra_is_named(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1301,9 +1301,16 @@ def test_gaps_are_skipped() -> None:
         Gapped().test_activations_are_in_order()
 
 
+def test_a_gap_is_a_promise_of_a_contract() -> None:
+    """One that is misspelt would be declared for nothing; one of another contract is as good."""
+    with pytest.raises(TypeError, match="gaps of Misspelt: no contract has the promise activations_in_order"):
+        type("Misspelt", (contracts.NotesContract,), {"gaps": {"activations_in_order": "one policy for ever"}})
+    type("Shared", (contracts.OutboxContract,), {"gaps": {"activations_are_in_order": "one policy for ever"}})
+
+
 def test_make_is_asked_for() -> None:
     """A contract without `make` says so."""
-    with pytest.raises(NotImplementedError):
+    with pytest.raises(NotImplementedError, match="NotesContract needs a method make that returns an empty store"):
         contracts.NotesContract().test_unwritten_note_is_none()
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from crmcore.calendars import BusinessCalendar
 from crmcore.decisions import UNKNOWN
-from crmcore.ownership import ReclaimPolicy, Stored, in_columns
+from crmcore.ownership import ReclaimPolicy, RunLimits, Stored, in_columns
 from crmcore.ownership.judge import Judge
 from crmcore.ownership.ports import OwnershipStore
 from crmcore.ownership.rollout import Grace
@@ -61,6 +61,15 @@ def test_a_reindex_reclaims_nobody(store: OwnershipStore) -> None:
     report = reindex(store, POLICY, now=day(40), limits=FREE)
     assert (report.judged, report.reclaimed, report.in_grace, pool(store)) == ({"reclaim": 5}, 0, 0, set())
     assert ran(store, day(40)).reclaimed == 5
+
+
+def test_a_reindex_counts_all_that_wait(store: OwnershipStore) -> None:
+    """Those that an earlier one has judged too, as the report of a run does."""
+    filled(store, numbered(4, assigned_at=day(-400)), IDLE_20)
+    limits = RunLimits(activation_grace="14d")
+    first, again = (reindex(store, POLICY, now=day(at), limits=limits) for at in (0, 1))
+    assert (first.in_grace, first.waiting) == (4, 4)
+    assert (again.in_grace, again.waiting, again.left) == (0, 4, {})
 
 
 def test_what_is_due_under_the_same_policy_is_left_to_the_run(store: OwnershipStore) -> None:

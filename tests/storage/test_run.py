@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from sqlalchemy import text
 
 from crmcore.calendars import BusinessCalendar
 from crmcore.decisions import UNKNOWN
-from crmcore.errors import NaiveDatetime
+from crmcore.errors import InvalidFact, NaiveDatetime
 from crmcore.ownership import Answer, Granted, ReclaimPolicy, RunLimits, Stored
 from crmcore.ownership.ports import OwnershipStore
 from crmcore.ownership.stored import Change
@@ -169,6 +170,16 @@ def test_a_run_needs_an_offset() -> None:
     for work in (run, reindex):
         with pytest.raises(NaiveDatetime):
             work(MemoryStore(), POLICY, now=START.replace(tzinfo=None))
+
+
+@pytest.mark.parametrize("batch", [0, -1, "500"])
+@pytest.mark.parametrize("work", [run, partial(run, dry_run=True), reindex], ids=["run", "dry run", "reindex"])
+def test_a_batch_has_prospects(store: OwnershipStore, work: Any, batch: Any) -> None:
+    """A batch of none would do nothing and report that there was nothing to do."""
+    with pytest.raises(InvalidFact, match=f"batch is {batch!r}; expected a whole number, 1 or more"):
+        work(store, POLICY, now=START, batch=batch)
+    with store.begin() as transaction:
+        assert transaction.notes.activations() == []
 
 
 # --- what cannot be judged ---

@@ -11,7 +11,7 @@ import pytest
 from crmcore.decisions import UNKNOWN, Reason
 from crmcore.decisions.render import reason_text
 from crmcore.errors import InvalidFact, NaiveDatetime, StoreBusy, UnknownProspect
-from crmcore.ownership import CapPolicy, Granted, OwnershipService, Put, Refused
+from crmcore.ownership import CapPolicy, Granted, OwnershipService, Prospect, Put, Refused
 from crmcore.ownership.ports import OwnershipStore
 from crmcore.storage import MemoryStore
 from storage.stories import (
@@ -131,6 +131,17 @@ def test_a_new_owner_starts_both_clocks(store: OwnershipStore) -> None:
     assert facts == {"id": "a", "status": "open", "owner": "bob", "former_owner": "ann", "assigned_at": day(9)}
     assert held(store, "ann", "bob") == [0, 1]
     assert desk.find("a").answer.next_change_at == day(9 + 23)
+
+
+@pytest.mark.parametrize("owner", [None, "", " ", UNKNOWN], ids=repr)
+def test_a_prospect_is_given_to_somebody(store: OwnershipStore, owner: Any) -> None:
+    """No owner is no owner: to give to nobody would count for one whose name is None."""
+    desk = filled(store, [record("a"), record("b", owner=None)])
+    before = everything(store)
+    for give, id in ((desk.assign, "a"), (desk.claim, "b")):
+        with pytest.raises(InvalidFact, match=f"owner of '{id}' is {owner!r}; expected an owner's id; release gives"):
+            give(id, owner, now=day(1))
+    assert everything(store) == before
 
 
 @pytest.mark.rule("OWN-4")
@@ -330,6 +341,14 @@ def test_many_records_are_put_in_several_transactions(store: OwnershipStore) -> 
     assert desk.put((record(n) for n in range(2001)), now=START).new == 2001
     assert held(store, "ann") == [2001]
     assert desk.put([], now=START) == Put(new=0, changed=0, same=0, stay_in_pool=0)
+
+
+def test_a_prospect_comes_as_its_facts_by_name(store: OwnershipStore) -> None:
+    """Not as an object of the host's; and `put` takes several."""
+    desk, no_facts, one = service(store), Prospect(id="a"), record("a")
+    for give in (lambda: desk.register(no_facts, now=START), lambda: desk.put(one, now=START)):  # type: ignore[arg-type]
+        with pytest.raises(InvalidFact, match=r"a prospect is .*; expected its facts by name, such as"):
+            give()
 
 
 @pytest.mark.parametrize("facts", [{"owner": "ann"}, {"id": None}])

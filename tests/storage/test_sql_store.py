@@ -7,8 +7,10 @@ import importlib
 import sqlite3
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -64,6 +66,11 @@ def store(url: str) -> Iterator[SqlStore]:
     [
         ("crm.db", "crm.db: is no database URL; write sqlite:///crm.db or postgresql+psycopg://user@host/crm"),
         ("", ": is no database URL; write sqlite:///crm.db or postgresql+psycopg://user@host/crm"),
+        (Path("crm.db"), "crm.db: is no database URL; write sqlite:///crm.db or postgresql+psycopg://user@host/crm"),
+        ("sqlite://crm.db", "sqlite://crm.db: is no database URL; write sqlite:///crm.db"),
+        (f"postgresql://me:a@{SECRET}@host/crm", "postgresql://***@host/crm: has a second @; write %40 for one"),
+        (f"postgresql://me:a@b/{SECRET}@host/crm", "postgresql://***@host/crm: has a second @; write %40"),
+        (f"postgresql://me:a/{SECRET}@host:port/crm", "postgresql://***@host:port/crm: is no database URL; write"),
         ("postgresql://host:port/crm", "is no database URL; write sqlite:///crm.db or postgresql+psycopg"),
         (f"nosuch://me:{SECRET}@host/crm", "nosuch://me:***@host/crm: is neither SQLite nor PostgreSQL; use sqlite"),
         (f"mysql+pymysql://me:{SECRET}@host/crm", "mysql+pymysql://me:***@host/crm: is neither SQLite nor PostgreSQL"),
@@ -71,7 +78,7 @@ def store(url: str) -> Iterator[SqlStore]:
         (f"postgresql+pg8000://me:{SECRET}@host/crm", "the driver pg8000 cannot be used (No module named 'pg8000'); "),
     ],
 )
-def test_a_url_that_cannot_be_used_is_said(url: str, said: str) -> None:
+def test_a_url_that_cannot_be_used_is_said(url: Any, said: str) -> None:
     with pytest.raises(StoreError) as caught:
         SqlStore(url)
     assert said in str(caught.value)
@@ -122,6 +129,9 @@ def test_a_password_is_in_no_name(url: str) -> None:
     assert SECRET not in str(caught.value)
     assert caught.value.store == hidden.name
     hidden.close()
+    option = SqlStore(f"postgresql+psycopg://me@localhost:1/crm?password={SECRET}&sslpassword={SECRET}")
+    assert option.name == "postgresql+psycopg://me@localhost:1/crm?password=hidden&sslpassword=hidden"
+    option.close()
 
 
 # --- tables ---
@@ -134,9 +144,18 @@ def test_a_database_without_tables_is_said(url: str) -> None:
     store.close()
 
 
+def test_tables_are_made_in_no_file_of_another_kind(tmp_path: Path) -> None:
+    """The driver says so, before SQLAlchemy has a word."""
+    (tmp_path / "map.toml").write_text("schema = 1\n" * 100)
+    store = SqlStore(f"sqlite:///{tmp_path / 'map.toml'}")
+    with pytest.raises(StoreError, match="file is not a database; see that"):
+        store.create()
+    store.close()
+
+
 def test_a_store_without_its_tables_says_so_in_a_run(url: str) -> None:
     store = SqlStore(url)
-    with pytest.raises(StoreError, match=r"no such table: crmcore_(activations|notes)"):
+    with pytest.raises(StoreError, match=r"no such table: crmcore_(activations|notes); make them: SqlStore\(url\)"):
         ran(store, day(1))
     store.close()
 
@@ -157,6 +176,32 @@ def test_to_create_twice_is_harmless(store: SqlStore) -> None:
     assert store.create() is store
     assert store.check() is store
     assert everything(store) == before
+
+
+def made_at_once(url: str) -> list[SqlStore]:
+    """The stores that four workers have made of one empty database, all at the same time."""
+    ready = Barrier(4)
+
+    def make(_: int) -> SqlStore:
+        store = SqlStore(url)
+        ready.wait()
+        return store.create()
+
+    with ThreadPoolExecutor(4) as workers:
+        return list(workers.map(make, range(4)))
+
+
+def test_workers_that_start_together_all_find_tables(tmp_path: Path) -> None:
+    for number in range(5):
+        for store in made_at_once(f"sqlite:///{tmp_path / f'{number}.db'}"):
+            store.close()
+
+
+@pytest.mark.slow
+def test_workers_that_start_together_on_postgresql_all_find_tables(postgres: Any) -> None:
+    for _ in range(5):
+        for store in made_at_once(postgres.new()):
+            store.close()
 
 
 def test_the_hosts_tables_are_left_alone(url: str) -> None:

@@ -214,7 +214,7 @@ def _run_rows(report: RunReport, lang: str) -> Iterator[tuple[str, int]]:
     if report.left:
         yield words["left_over"], sum(report.left.values())
     if report.parked:
-        yield words["parked"], report.parked
+        yield words["parked_now"], report.parked
 
 
 def _print_notes(notes: Iterable[str], words: Any, screen: Console) -> None:

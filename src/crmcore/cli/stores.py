@@ -26,9 +26,7 @@ __all__ = ["GivenStore", "at_store", "given"]
 def at_store(url: str, *, create: bool = False) -> Iterator[SqlStore]:
     """The store at a URL, its tables made or at least there; closed when the block ends."""
     if "://" not in url:
-        raise StoreError(
-            repr(url), "is no database URL", f"for a SQLite file write sqlite:///{url.strip() or 'crm.db'}"
-        )
+        raise _no_url(url)
     from crmcore.storage.sql import SqlStore
 
     store = SqlStore(url)
@@ -38,6 +36,13 @@ def at_store(url: str, *, create: bool = False) -> Iterator[SqlStore]:
         yield store.create() if create else store.check()
     finally:
         store.close()
+
+
+def _no_url(text: str) -> StoreError:
+    if "@" in text or "=" in text:  # of a server, perhaps with its password, which is not to be shown
+        return StoreError("--store", "is no database URL", "write postgresql+psycopg://user@host/crm")
+    path = text.strip().removeprefix("sqlite:") or "crm.db"
+    return StoreError(repr(text), "is no database URL", f"for a SQLite file write sqlite:///{path}")
 
 
 def _check_file(name: str, path: str | None, *, create: bool) -> None:

@@ -97,6 +97,7 @@ NOTES: Final[Mapping[str, Mapping[str, str]]] = {
         "utc": "the book says no zone, and nothing was imported: days are counted in UTC",
         "kept": "no column for {facts}: what the store has of it stays, and new prospects have none",
         "grace": "until {until} nobody is reclaimed whom the policies before this one would leave ({span} of grace)",
+        "grace_first": "until {until} nobody is reclaimed: the policy is new in this store ({span} of grace)",
         "zone_changed": "the zone of the imports was {before}, and is now the map's, {zone}",
     },
     "zh": {
@@ -112,10 +113,11 @@ NOTES: Final[Mapping[str, Mapping[str, str]]] = {
         "nobody": "上限提到的负责人 {owners} 名下没有跟进中的潜在客户",
         "skipped": "有 {count} 行因错误被跳过",
         "parked": "有 {count} 个潜在客户因无法判断而搁置：{ids}",
-        "nothing": "闲置与未成交均未判断：不会回收任何客户",
+        "nothing": "闲置与未成交均未判断：不会回收任何潜在客户",
         "utc": "策略未写明时区，也没有导入过文件：按 UTC 计算天数",
-        "kept": "没有 {facts} 列：库中已有的保持不变，新的潜在客户没有该项",
-        "grace": "{until} 之前，不回收按先前策略会保留的客户（宽限期 {span}）",
+        "kept": "没有 {facts} 列：存储中已有的保持不变，新的潜在客户没有该项",
+        "grace": "{until} 之前，不回收按先前策略会保留的潜在客户（启用宽限期 {span}）",
+        "grace_first": "{until} 之前，不回收任何潜在客户：该策略刚在此存储启用（启用宽限期 {span}）",
         "zone_changed": "导入的时区原为 {before}，现为映射的时区 {zone}",
     },
 }
@@ -464,7 +466,8 @@ def grace_notes(
         return ()
     until = max(until for _, until in grace.earlier)
     span = span_text(limits.activation_grace, lang)
-    return (NOTES[lang]["grace"].format(until=clock_text(until, zone), span=span),)
+    note = "grace" if any(earlier for earlier, _ in grace.earlier) else "grace_first"
+    return (NOTES[lang][note].format(until=clock_text(until, zone), span=span),)
 
 
 def _noted(transaction: Transaction, read: Origin) -> tuple[Origin, Origin]:

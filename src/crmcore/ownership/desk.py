@@ -98,6 +98,8 @@ class Desk:
         self, id: str | int, owner: str | int, kind: EventKind, *, version: int | None, key: str | None, by: str | None
     ) -> Granted | Refused:
         """See `OwnershipService.assign` and `claim`."""
+        if not (owner_of({"owner": owner}) or "").strip():
+            raise InvalidFact("owner", owner, "an owner's id; release gives a prospect back to the pool", id)
         before = find(self._transaction, id)
         if (done := self._repeated(before, key)) is not None:
             return done
@@ -255,7 +257,9 @@ class Desk:
             self._transaction.counters.add(counter_of(owner), held[owner])
 
 
-def _id(facts: Mapping[str, Any]) -> str | int:
+def _id(facts: object) -> str | int:
+    if not isinstance(facts, Mapping):
+        raise InvalidFact("a prospect", facts, 'its facts by name, such as {"id": "WL-7", "owner": "Ada"}')
     found: str | int | None = facts.get("id")
     if found is None:
         raise InvalidFact("id", None, "the prospect's id")

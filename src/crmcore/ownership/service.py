@@ -116,7 +116,9 @@ class OwnershipService:
         """
         for fact in ("id", "owner"):
             if fact in facts:
-                raise InvalidFact(fact, facts[fact], "left to register, assign, claim and release", id)
+                raise InvalidFact(
+                    fact, facts[fact], "nothing here: assign, claim and release change owners, ids stay", id
+                )
         return self._done(now, lambda desk: desk.update(id, facts))
 
     def put(self, records: Iterable[Mapping[str, Any]], *, now: datetime, by: str | None = None) -> Put:

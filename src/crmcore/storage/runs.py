@@ -19,6 +19,7 @@ import attrs
 from crmcore.calendars import OPEN_ENDED, to_utc
 from crmcore.calendars import zone as zone_of
 from crmcore.decisions.codes import Outcome
+from crmcore.errors import InvalidFact
 from crmcore.ownership.judge import Judge, Judged
 from crmcore.ownership.policy import ReclaimPolicy
 from crmcore.ownership.ports import OwnershipStore, Transaction
@@ -87,6 +88,7 @@ def reindex(
     """
     job = _begun(store, policy, limits, to_utc(now, "now"), batch=batch, progress=progress)
     job.rejudge_stale()
+    job.count_waiting()
     return job.tally.report(job.now, policy.ref, dry_run=False)
 
 
@@ -101,6 +103,8 @@ def _begun(
     dry_run: bool = False,
 ) -> _Job:
     """A job on a store, where from here on the policy is in force, unless it is a dry run."""
+    if batch is not None and (not isinstance(batch, int) or batch < 1):
+        raise InvalidFact("batch", batch, "a whole number, 1 or more")
 
     def begin(transaction: Transaction) -> tuple[Grace, int]:
         if not dry_run:
@@ -169,9 +173,14 @@ class _Job:
 
     def count_rest(self) -> None:
         """What is due and was not reached, and what waits for a later instant."""
-        left, rest = transact(self.store, self._rest)
+        left = self.count_waiting()
         self.tally.left = {str(owner): count for owner, count in sorted(left.items(), key=str)}
+
+    def count_waiting(self) -> Counter[str | None]:
+        """What waits for a later instant; gives what does not, by owner."""
+        left, rest = transact(self.store, self._rest)
         self.tally.waiting += rest - left.total()
+        return left
 
     def _rest(self, transaction: Transaction) -> tuple[Counter[str | None], int]:
         left = Counter(transaction.due.waiting(self.now))

@@ -10,7 +10,7 @@ from typing import Any, Final, Self
 from crmcore.errors import MissingExtra, StoreBusy, StoreError
 
 try:
-    from sqlalchemy import Connection, Engine, create_engine, inspect
+    from sqlalchemy import URL, Connection, Engine, create_engine, inspect
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, TimeoutError  # noqa: A004 - its own
 except ImportError:
@@ -25,10 +25,19 @@ __all__ = ["JoinedStore", "SqlStore"]
 
 SCHEMA: Final = 1
 URLS: Final = {"sqlite": "sqlite:///crm.db", "postgresql": "postgresql+psycopg://user@host/crm"}
+REMEDIES: Final = {
+    "sqlite": "see that it is a SQLite file, or a new one, and that it and its folder can be written",
+    "postgresql": "see that the server can be reached, and that user, password and database are right",
+}
+MAKE: Final = "make them: SqlStore(url).create(), or crmcore import"
+NO_TABLE: Final = "42P01"
+"""PostgreSQL's word for a table that is not there."""
 BUSY: Final = frozenset({"40001", "40P01", "55P03"})
 """PostgreSQL's words for: could not serialize, deadlock, a lock not to be had."""
 PATIENCE: Final = 60
 """Seconds that a writer of SQLite waits for the one before it, and a thread for a connection."""
+MAKING: Final = 0x63726D
+"""The advisory lock of PostgreSQL that is held while tables are made."""
 
 
 class SqlStore:
@@ -42,7 +51,7 @@ class SqlStore:
 
     def __init__(self, url: str | Engine) -> None:
         self.engine = url if isinstance(url, Engine) else _engine(url)
-        self.name = self.engine.url.render_as_string(hide_password=True)
+        self.name = _shown(self.engine.url)
         if self.engine.dialect.name not in URLS:
             raise StoreError(self.name, "is neither SQLite nor PostgreSQL", "use one of the two")
 
@@ -50,22 +59,31 @@ class SqlStore:
         """Makes the tables that are not there yet; raises `StoreError` for those of a newer release."""
         with self._told():
             if self.engine.dialect.name == "sqlite":
-                with self.engine.connect() as connection:
-                    _driver(connection).execute("PRAGMA journal_mode=WAL")  # not within a transaction
-            METADATA.create_all(self.engine)
-            with self._transaction() as transaction:
-                if transaction.notes.get("schema") is None:
-                    transaction.notes.put("schema", SCHEMA)
+                self._write_ahead()
+            with self.engine.connect() as connection, _begun(connection):
+                if connection.dialect.name == "postgresql":  # SQLite has one writer; here two would make the same table
+                    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MAKING})")
+                METADATA.create_all(connection)
+                notes = SqlTransaction(connection).notes
+                if notes.get("schema") is None:
+                    notes.put("schema", SCHEMA)
         self.check()
         return self
+
+    def _write_ahead(self) -> None:
+        """Readers and the writer of SQLite let each other be; said to the driver, for it must be in no transaction."""
+        said = "PRAGMA journal_mode=WAL"
+        with self.engine.connect() as connection:
+            try:
+                _driver(connection).execute(said)
+            except self.engine.dialect.loaded_dbapi.Error as error:
+                raise DBAPIError(said, {}, error) from error
 
     def check(self) -> Self:
         """Raises `StoreError` unless the tables are there, as this release knows them."""
         with self._told():
             if not inspect(self.engine).has_table(NOTES.name):
-                raise StoreError(
-                    self.name, "has no tables of crmcore", "make them: SqlStore(url).create(), or crmcore import"
-                )
+                raise StoreError(self.name, "has no tables of crmcore", MAKE)
             with self.begin() as transaction:
                 found = transaction.notes.get("schema")
         if found != SCHEMA:
@@ -98,11 +116,12 @@ class SqlStore:
             raise StoreBusy(self.name, "no connection was free", "try again, or give an engine with more") from error
 
     def _error(self, error: DBAPIError) -> StoreError:
-        origin, remedy = error.orig, "see that the database can be reached, and that its tables are crmcore's"
-        said = str(origin).partition("\n")[0]
-        if getattr(origin, "sqlstate", None) in BUSY or "database is locked" in said:
+        said, state = str(error.orig).partition("\n")[0], getattr(error.orig, "sqlstate", None)
+        if state in BUSY or "database is locked" in said:
             return StoreBusy(self.name, said, "try again")
-        return StoreError(self.name, said, remedy)
+        if state == NO_TABLE or said.startswith("no such table"):
+            return StoreError(self.name, said, MAKE)
+        return StoreError(self.name, said, REMEDIES[self.engine.dialect.name])
 
 
 class JoinedStore:
@@ -128,20 +147,30 @@ class JoinedStore:
 
 
 def _engine(url: str) -> Engine:
+    hidden = re.sub(r"//.*@", "//***@", str(url))
     try:
         made = make_url(url)
     except (ArgumentError, ValueError):
-        shown = re.sub(r"//[^/]*@", "//***@", url)
-        raise StoreError(shown, "is no database URL", f"write {' or '.join(URLS.values())}") from None
-    name, shown = made.get_backend_name(), made.render_as_string(hide_password=True)
+        raise StoreError(hidden, "is no database URL", f"write {' or '.join(URLS.values())}") from None
+    name, shown = made.get_backend_name(), _shown(made)
+    if made.password is not None and url.partition("?")[0].count("@") > 1:
+        raise StoreError(hidden, "has a second @", "write %40 for one in a password")
     if name not in URLS:
         raise StoreError(shown, "is neither SQLite nor PostgreSQL", f"use {' or '.join(URLS.values())}")
     try:
         return create_engine(made, **({"pool_timeout": PATIENCE} if name == "postgresql" else _of_file(made.database)))
-    except (ImportError, NoSuchModuleError, ArgumentError) as error:
+    except (ImportError, NoSuchModuleError) as error:
         driver = made.drivername.partition("+")[2] or made.get_driver_name()
         remedy = f"install it, or use {URLS[name]}"
         raise StoreError(shown, f"the driver {driver} cannot be used ({error})", remedy) from None
+    except ArgumentError:
+        raise StoreError(shown, "is no database URL", f"write {URLS[name]}") from None
+
+
+def _shown(url: URL) -> str:
+    """The URL without its passwords, those among its options too."""
+    options = {name: "hidden" for name in url.query if "password" in name}
+    return url.update_query_dict(options).render_as_string(hide_password=True)
 
 
 def _of_file(path: str | None) -> dict[str, Any]:

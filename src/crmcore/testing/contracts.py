@@ -125,6 +125,8 @@ YEAR_1: Final = datetime(1, 1, 1, tzinfo=UTC)
 MANY: Final = 1000
 PATIENCE: Final = 0.2
 """Seconds for a second transaction to get on beside the first; a store that makes it wait keeps every promise too."""
+NAMES: Final[set[str]] = set()
+"""The promises of all contracts, which a store may have as gaps."""
 
 
 class Contract:
@@ -142,10 +144,13 @@ class Contract:
     def __init_subclass__(cls) -> None:
         for promise, cases in cls.__dict__.get("promises", {}).items():
             setattr(cls, f"test_{promise.__name__}", _test(promise, cases))
+            NAMES.add(promise.__name__)
+        if unknown := sorted(cls.gaps.keys() - NAMES):
+            raise TypeError(f"gaps of {cls.__name__}: no contract has the promise {', '.join(unknown)}")
 
     def make(self) -> OwnershipStore:
         """An empty store."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} needs a method make that returns an empty store")
 
 
 def _test(promise: Promise, cases: Sequence[st.SearchStrategy[Any]]) -> Callable[[Contract], None]:
