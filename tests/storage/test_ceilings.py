@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import text
 
 from crmcore.errors import InvalidPolicy, StoreBusy
 from crmcore.ownership import ReclaimPolicy, RunLimits
@@ -17,6 +19,7 @@ from crmcore.ownership.ports import OwnershipStore
 from crmcore.reservations import MemoryCounters
 from crmcore.storage import MemoryStore
 from crmcore.storage.ceilings import Ceilings
+from crmcore.storage.sql import SqlStore
 from storage.stories import START, day, filled, numbered, pool, ran, record, rows, service, told
 
 NAMES: Final = ("ann", "bob")
@@ -198,7 +201,7 @@ def test_a_ceiling_reached_meanwhile_undoes_the_batch() -> None:
     ceilings = Ceilings(counters, RunLimits(max_per_run=1), now=day(0), midnight=midnight)
     filled(store := MemoryStore(), [record("a")])
     (row,) = rows(store).values()
-    assert ceilings.admit([row]) == ([row], [])
+    assert ceilings.admit([row], 1) == ([row], [])
     counters.reserve("another", f"run/{day(0).isoformat()}", ceiling=1, now=day(0), expires_at=midnight)
     with pytest.raises(StoreBusy, match="1 of 1 were taken meanwhile; try again"):
         ceilings.take([row])
@@ -206,3 +209,26 @@ def test_a_ceiling_reached_meanwhile_undoes_the_batch() -> None:
 
 def test_limits_have_defaults() -> None:
     assert RunLimits() == RunLimits(activation_grace="14d", max_per_run=200, max_per_owner_per_day=20)
+
+
+def test_an_owner_over_the_daily_ceiling_does_not_shrink_the_batches(store: OwnershipStore) -> None:
+    """One place of the run is left, and before its prospect stand fifty of one who may lose no more: one batch."""
+    filled(store, [*numbered(50), record("z", owner="bob", assigned_at=day(1))])
+    batches: list[int] = []
+
+    def note(done: int, of: int) -> None:
+        batches.append(of - done)
+
+    report = ran(store, day(40), max_per_run=2, max_per_owner_per_day=1, progress=note)
+    assert (report.reclaimed, report.over_daily, pool(store)) == (2, 49, {"p000", "z"})
+    assert len(batches) == 2  # one that judges, one that takes
+
+
+def test_a_run_with_nothing_to_reclaim_leaves_no_counter(tmp_path: Path) -> None:
+    """A store that is asked every five minutes does not grow by it."""
+    store = SqlStore(f"sqlite:///{tmp_path / 'crm.db'}").create()
+    filled(store, numbered(3))
+    ran(store, day(1), max_per_run=5)
+    with store.engine.connect() as connection:
+        assert connection.execute(text("SELECT name FROM crmcore_counters")).scalars().all() == ["held/ann"]
+    store.close()

@@ -124,7 +124,7 @@ def by_deadline_alone(patch: pytest.MonkeyPatch) -> None:
 
 
 def forgets_the_owners(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(ceilings.Ceilings, "admit", lambda _self, rows: (list(rows), []))
+    patch.setattr(ceilings.Ceilings, "admit", lambda _self, rows, most: (list(rows[:most]), []))
     patch.setattr(ceilings.Ceilings, "take", lambda _self, _gone: None)
 
 

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 from sqlalchemy import text
 
@@ -490,3 +491,15 @@ def test_the_commands_go_on_between_the_batches(store: OwnershipStore) -> None:
     assert claimed
     assert held(store, "ann", "bob") == [0, len(claimed)]
     assert {desk.find(key).facts["owner"] for key in claimed} == {"bob"}
+
+
+def test_a_policy_whose_book_is_over_does_not_run_for_ever(store: OwnershipStore) -> None:
+    """A worker that has held it for too long: what it judges is looked at once, not again and again."""
+    policy = attrs.evolve(POLICY, until=day(5))
+    filled(store, [record("a")], policy)
+
+    def once(done: int, of: int) -> None:
+        assert done == 1
+
+    assert ran(store, day(6), policy, progress=once).judged == {"keep": 1}
+    assert rows(store)["a"].answer.next_change_at == day(23)

@@ -25,6 +25,7 @@ from storage.stories import (
     filled,
     held,
     owners,
+    ran,
     record,
     rows,
     service,
@@ -329,6 +330,19 @@ def test_what_was_taken_stays_in_the_pool_when_the_export_is_put_again(store: Ow
     assert (owners(store), held(store, "ann")) == ({"a": "ann"}, [1])
 
 
+def test_a_record_without_an_assignment_says_nothing_new_of_the_owner(store: OwnershipStore) -> None:
+    """What it does not have stays as it is stored, so it is the same assignment."""
+    desk = filled(store, [record("a")])
+    desk.release("a", now=day(1))
+    assert desk.put([{"id": "a", "owner": "ann"}], now=day(2)).stay_in_pool == 1
+    assert owners(store) == {"a": None}
+
+
+def test_two_records_of_one_prospect_are_put_one_over_the_other(store: OwnershipStore) -> None:
+    service(store).put([record("a"), {"id": "a", "grade": "A"}], now=START)
+    assert rows(store)["a"].facts == record("a", grade="A")
+
+
 def test_another_owner_takes_it_out_of_the_pool(store: OwnershipStore) -> None:
     desk = filled(store, [record("a")])
     desk.release("a", now=day(1))
@@ -526,3 +540,11 @@ def test_a_prospect_opened_again_needs_a_place(store: OwnershipStore) -> None:
     desk.release("b", now=day(2))
     assert isinstance(desk.update("a", now=day(3), status="open"), Granted)
     assert held(store, "ann", now=day(9)) == [1]
+
+
+def test_slashes_in_ids_make_no_two_places_one(store: OwnershipStore) -> None:
+    """Of a, b/c; of a/b, c; under ceilings and caps."""
+    desk = service(store, default=1)
+    for key, owner in (("b/c", "a"), ("c", "a/b")):
+        assert isinstance(desk.register(record(key, owner=owner), now=START), Granted)
+    assert ran(store, day(30), max_per_owner_per_day=1).reclaimed == 2

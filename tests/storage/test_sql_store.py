@@ -473,3 +473,20 @@ def test_what_asks_for_nothing_asks_no_database(store: SqlStore) -> None:
         assert transaction.prospects.write([]) == ()
         transaction.outbox.acknowledge([])
     assert asked == []
+
+
+@pytest.mark.parametrize("wrong", ["garbage", "2026-01-05"])
+@pytest.mark.parametrize("fact", ["assigned_at", "registered_at"])
+def test_what_others_wrote_as_an_instant_holds_nobody_up(store: SqlStore, fact: str, wrong: str) -> None:
+    """Judged, it parks its row; not judged, it is taken to the pool with it. A dry run says the same."""
+    desk = filled(store, numbered(3))
+    with store.engine.begin() as connection:
+        wrote = text(
+            "UPDATE crmcore_prospects SET facts = json_set(facts, :fact, :text), digest = NULL WHERE key = 'p001'"
+        )
+        connection.execute(wrote, {"fact": f"$.{fact}", "text": wrong})
+    for dry_run in (True, False):
+        report = ran(store, day(31), dry_run=dry_run)
+        assert (report.reclaimed, report.parked) == ((2, 1) if fact == "assigned_at" else (3, 0))
+    assert desk.put([{"id": "p001", "grade": "B"}], now=day(32)).changed == 1
+    assert rows(store)["p001"].facts[fact] == wrong

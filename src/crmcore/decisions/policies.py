@@ -64,8 +64,9 @@ class DeadlinePolicy:
         `facts` is any object with the attributes in `reads`, or a mapping with those keys. Raises `MissingFact`,
         `NaiveDatetime` or `InvalidFact`, naming the fact and what to do.
         """
-        decision = self._decide(facts, to_utc(now, "now"))
-        return decision if self.until is None else _bounded(decision, self.until)
+        at = to_utc(now, "now")
+        decision, until = self._decide(facts, at), self._bound(at)
+        return decision if until is None else _bounded(decision, until)
 
     def at(self, now: datetime) -> Callable[[object], Outcome]:
         """
@@ -96,7 +97,8 @@ class DeadlinePolicy:
         """
         from crmcore.decisions.columns import frame
 
-        judged: Frame = frame(self._deadlines, df, to_utc(now, "now"), prefix, self.until)
+        at = to_utc(now, "now")
+        judged: Frame = frame(self._deadlines, df, at, prefix, self._bound(at))
         return judged
 
     def sql(
@@ -120,7 +122,12 @@ class DeadlinePolicy:
         from crmcore.decisions.sql import sql
 
         at = to_utc(now, "now")
-        return sql(self._deadlines, table, at, keys=keys, flag=flag, dialect=dialect, prefix=prefix, until=self.until)
+        until = self._bound(at)
+        return sql(self._deadlines, table, at, keys=keys, flag=flag, dialect=dialect, prefix=prefix, until=until)
+
+    def _bound(self, now: datetime) -> datetime | None:
+        """`until` while it is to come: past it, to look again at once would be to look for ever."""
+        return None if self.until is None or self.until <= now else self.until
 
     def deadline(self, facts: object) -> datetime | None:
         """

@@ -160,7 +160,10 @@ class Desk:
 
     def put(self, records: Iterable[Mapping[str, Any]], by: str | None) -> Counter[str]:
         """See `OwnershipService.put`."""
-        given = {str(_id(record)): record for record in records}
+        given: dict[str, Mapping[str, Any]] = {}
+        for record in records:  # of two with one id, what the later does not have is the earlier's
+            key = str(_id(record))
+            given[key] = {**given.get(key, {}), **record}
         known = {stored.key: stored for stored in self._transaction.prospects.read(sorted(given))}
         done: Counter[str] = Counter()
         held: Counter[str | None] = Counter()
@@ -267,8 +270,8 @@ def _id(facts: object) -> str | int:
 
 
 def _place(owner: str | int, id: str | int, version: int) -> str:
-    """The key of the place that a prospect takes with an owner."""
-    return f"{counter_of(owner)}/{id}/{version}"
+    """The key of the place that a prospect takes with an owner; no two are alike, whatever slashes ids have."""
+    return f"{counter_of(owner)}/{str(id)!r}/{version}"
 
 
 def _known(facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -283,7 +286,7 @@ def _merged(before: Stored | None, record: Mapping[str, Any], done: Counter[str]
     facts = _known({**before.facts, **record})
     pooled = owner_of(before.facts) is None and owner_of(record) is not None
     same = owner_of(record) == owner_of({"owner": before.facts.get("former_owner")})
-    if pooled and same and record.get("assigned_at") == before.facts.get("assigned_at"):
+    if pooled and same and facts.get("assigned_at") == before.facts.get("assigned_at"):
         del facts["owner"]
         done["stay_in_pool"] += 1
     return facts

@@ -20,10 +20,16 @@ from crmcore.decisions.facts import UNKNOWN
 from crmcore.errors import InvalidFact
 from crmcore.money import Money
 
-__all__ = ["packed", "unpacked"]
+__all__ = ["Unread", "packed", "unpacked"]
 
 INSTANTS: Final = ("_at", "_until", "_by")
 NUMBERS: Final = (bool, int, float)
+
+
+class Unread(str):
+    """What others have written as an instant, and is none: it cannot be judged, and is kept as it stands."""
+
+    __slots__ = ()
 
 
 def packed(facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -41,6 +47,8 @@ def _packed(facts: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield name, to_utc(value, name, facts.get("id")).isoformat()
         elif value is UNKNOWN:
             yield name, {"unknown": True}
+        elif isinstance(value, Unread):
+            yield name, str(value)
         elif name.endswith(INSTANTS):
             raise InvalidFact(name, value, "an aware datetime, None or UNKNOWN", facts.get("id"))
         else:
@@ -73,7 +81,7 @@ def _text(name: str, value: str, facts: Mapping[str, Any]) -> str:
 
 
 def unpacked(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The facts again; what others have written there as an instant, and is none, stays as it is."""
+    """The facts again; what others have written there as an instant, and is no aware one, is `Unread`."""
     facts = dict(data)
     for name, value in data.items():
         if value.__class__ is str:
@@ -84,11 +92,12 @@ def unpacked(data: Mapping[str, Any]) -> dict[str, Any]:
     return facts
 
 
-def _instant(text: str) -> datetime | str:
+def _instant(text: str) -> datetime | Unread:
     try:
-        return datetime.fromisoformat(text)
+        instant = datetime.fromisoformat(text)
     except ValueError:
-        return text
+        return Unread(text)
+    return instant if instant.tzinfo is not None else Unread(text)
 
 
 def _rich(value: Mapping[str, Any]) -> Any:

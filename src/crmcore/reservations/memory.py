@@ -34,6 +34,11 @@ class Undoable(dict[K, V]):
         """What was changed stays."""
         self._before = None
 
+    @property
+    def changed(self) -> bool:
+        """Whether there is anything to undo."""
+        return bool(self._before)
+
     def undo(self) -> None:
         """Goes back."""
         for key, value in reversed(self._before or []):

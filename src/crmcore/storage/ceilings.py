@@ -47,13 +47,19 @@ class Ceilings:
         self._counters.add(counter, 0)  # named, it is nobody else's until the transaction ends
         return max(ceiling - self._counters.held(counter, now=self._now), 0)
 
-    def admit(self, rows: Sequence[Stored]) -> tuple[list[Stored], list[Stored]]:
-        """Of those that the run may still take, in order: which go, and which have to wait for the owner's next day."""
+    def admit(self, rows: Sequence[Stored], most: int) -> tuple[list[Stored], list[Stored]]:
+        """
+        Of these, in order: which go, and which have to wait for the owner's next day.
+
+        At most `most` go, and what comes after the last of them is neither.
+        """
         owners = sorted({str(owner_of(row.facts)) for row in rows})
         left = {owner: self._left(daily(owner), self._limits.max_per_owner_per_day) for owner in owners}
         go: list[Stored] = []
         over: list[Stored] = []
         for row in rows:
+            if len(go) == most:
+                break
             owner = str(owner_of(row.facts))
             (go if left[owner] else over).append(row)
             left[owner] = max(left[owner] - 1, 0)
@@ -71,7 +77,7 @@ class Ceilings:
     def _take(self, counter: str, ceiling: int | None, gone: Sequence[Stored], until: datetime) -> None:
         if ceiling is None or not gone:
             return
-        key = f"{counter}/{gone[0].key}/{gone[0].version}"  # one version of a prospect goes once
+        key = f"{counter}/{gone[0].key!r}/{gone[0].version}"  # one version of a prospect goes once
         said = self._counters.reserve(key, counter, len(gone), ceiling=ceiling, now=self._now, expires_at=until)
         if isinstance(said, Full):  # a store that lets others in between: all of this is undone and tried again
             raise StoreBusy(counter, f"{said.held} of {ceiling} were taken meanwhile", "try again")

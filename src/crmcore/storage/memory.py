@@ -89,9 +89,11 @@ class _Data:
 
     def undo(self) -> None:
         """Goes back to where the transaction began."""
+        changed = self.rows.changed
         for table in self.tables:
             table.undo()
-        self.index.rebuild()
+        if changed:
+            self.index.rebuild()
 
 
 def _copy(stored: Stored) -> Stored:

@@ -169,7 +169,8 @@ class _Job:
 
     def reclaim(self) -> None:
         """What is to be reclaimed, oldest deadline first."""
-        self._repeat(self._reclaimed)
+        if transact(self.store, lambda transaction: transaction.due.waiting(self.now)):
+            self._repeat(self._reclaimed)
 
     def count_rest(self) -> None:
         """What is due and was not reached, and what waits for a later instant."""
@@ -188,11 +189,11 @@ class _Job:
 
     def _reclaimed(self, transaction: Transaction) -> Tally:
         ceilings = Ceilings(transaction.counters, self.limits, now=self.now, midnight=self.midnight)
-        limit = min(self.batch, ceilings.left_of_run())
-        rows = transaction.due.reclaims(self.now, limit) if limit else ()
+        left = ceilings.left_of_run()
+        rows = transaction.due.reclaims(self.now, self.batch) if left else ()
         judged = {row.key: self.judge.rejudge(row) for row in rows}
         ready = [row for row in rows if self._is_ready(judged[row.key].answer)]
-        go, over = ceilings.admit(ready)
+        go, over = ceilings.admit(ready, left)
         waits = [row for row in rows if not self._is_ready(judged[row.key].answer)]
         changes = [self._taken(row, judged[row.key]) for row in go]
         changes += [_answered(row, self._until_midnight(judged[row.key])) for row in over]

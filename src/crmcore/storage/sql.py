@@ -128,8 +128,9 @@ class JoinedStore:
     """
     An `OwnershipStore` within the host's own transaction: what is done lasts when the host commits the connection.
 
-    ``JoinedStore(session.connection())``. On SQLite, where a transaction that has only read cannot always write, ask
-    the store before anything else, or let the host's transactions begin as IMMEDIATE.
+    ``JoinedStore(session.connection())``. What the database raises comes as SQLAlchemy's own error: repeat the whole
+    transaction. On SQLite, where a transaction that has only read cannot always write, ask the store before anything
+    else, or let the host's transactions begin as IMMEDIATE.
     """
 
     def __init__(self, connection: Connection) -> None:
