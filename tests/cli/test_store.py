@@ -180,7 +180,7 @@ def test_an_import_counts_what_it_did(shop: Shop) -> None:
     assert shop.put() == "8 new, 0 changed, 0 as they were\n"
     changed = shop.write("changed.csv", DEALS.replace("2026-02-08", "2026-02-09"))
     assert shop.put(deals=changed) == "0 new, 1 changed, 7 as they were\n"
-    counts = {"new": 0, "changed": 0, "same": 8, "stay_in_pool": 0, "skipped": 0}
+    counts = {"new": 0, "changed": 0, "same": 8, "outdated": 0, "skipped": 0}
     assert json.loads(shop.put("--json", deals=changed)) == {"counts": counts, "notes": []}
     assert shop.put(deals=changed, **CHINESE) == "新增 0，变更 0，不变 8\n"
 
@@ -244,9 +244,9 @@ def test_who_was_reclaimed_is_not_given_back_by_the_next_import(shop: Shop) -> N
     shop.book = shop.write("book.toml", NO_GRACE)
     shop.put()
     shop.stored("run")
-    expected = "0 new, 0 changed, 8 as they were\n1 stay in the pool, though the file still names the owner"
+    expected = "0 new, 0 changed, 8 as they were\n1 have left the owner whom the file still names"
     assert shop.put().startswith(expected)
-    assert shop.put(**CHINESE).endswith("1 个留在公海，尽管文件中仍写着原负责人\n")
+    assert shop.put(**CHINESE).endswith("1 个已离开文件中仍写着的负责人，保持现状\n")
     assert "owner" not in shop.rows()["d1"].facts
 
 

@@ -102,7 +102,7 @@ def test_a_value_is_written_plainly(value: Any, written: Any) -> None:
         ("assigned_at", "2026-03-02", "an aware datetime, None or UNKNOWN"),
         ("assigned_at", date(2026, 3, 2), "an aware datetime, None or UNKNOWN"),
         ("frozen_until", True, "an aware datetime, None or UNKNOWN"),
-        ("since", START, "under a name that ends in _at, _until or _by"),
+        ("since", START, "under a name that ends in _at or _until"),
         ("value", [1], "text, a number, a truth, an amount, an instant or None"),
         ("value", b"x", "text, a number, a truth, an amount, an instant or None"),
         ("value", float("nan"), "text, a number, a truth, an amount, an instant or None"),

@@ -282,7 +282,7 @@ def test_a_record_is_merged_into_what_is_stored(store: OwnershipStore) -> None:
     """Facts that it does not have stay; None takes one away."""
     desk = filled(store, [record("a", grade="A", value=5)])
     assert desk.put([{"id": "a", "value": None, "last_contact_at": day(2)}], now=day(3)) == Put(
-        new=0, changed=1, same=0, stay_in_pool=0
+        new=0, changed=1, same=0, outdated=0
     )
     assert desk.find("a").facts == record("a", grade="A", last_contact_at=day(2))
 
@@ -290,7 +290,7 @@ def test_a_record_is_merged_into_what_is_stored(store: OwnershipStore) -> None:
 def test_a_record_that_says_nothing_new_writes_nothing(store: OwnershipStore) -> None:
     desk = filled(store, [record("a", grade="A")])
     before = everything(store)
-    assert desk.put([record("a"), {"id": "a"}], now=day(30)) == Put(new=0, changed=0, same=1, stay_in_pool=0)
+    assert desk.put([record("a"), {"id": "a"}], now=day(30)) == Put(new=0, changed=0, same=1, outdated=0)
     assert everything(store) == before
 
 
@@ -322,9 +322,9 @@ def test_what_was_taken_stays_in_the_pool_when_the_export_is_put_again(store: Ow
     desk = filled(store, [record("a")])
     desk.release("a", now=day(1))
     before = everything(store)
-    assert desk.put([record("a")], now=day(2)) == Put(new=0, changed=0, same=1, stay_in_pool=1)
+    assert desk.put([record("a")], now=day(2)) == Put(new=0, changed=0, same=1, outdated=1)
     assert everything(store) == before
-    assert desk.put([record("a", grade="A")], now=day(2)) == Put(new=0, changed=1, same=0, stay_in_pool=1)
+    assert desk.put([record("a", grade="A")], now=day(2)) == Put(new=0, changed=1, same=0, outdated=1)
     assert owners(store) == {"a": None}
     desk.put([record("a", assigned_at=day(2))], now=day(3))
     assert (owners(store), held(store, "ann")) == ({"a": "ann"}, [1])
@@ -334,7 +334,7 @@ def test_a_record_without_an_assignment_says_nothing_new_of_the_owner(store: Own
     """What it does not have stays as it is stored, so it is the same assignment."""
     desk = filled(store, [record("a")])
     desk.release("a", now=day(1))
-    assert desk.put([{"id": "a", "owner": "ann"}], now=day(2)).stay_in_pool == 1
+    assert desk.put([{"id": "a", "owner": "ann"}], now=day(2)).outdated == 1
     assert owners(store) == {"a": None}
 
 
@@ -343,10 +343,24 @@ def test_two_records_of_one_prospect_are_put_one_over_the_other(store: Ownership
     assert rows(store)["a"].facts == record("a", grade="A")
 
 
+def test_an_old_export_does_not_undo_a_claim(store: OwnershipStore) -> None:
+    """It was written before; the claim, its clock and its contacts stay, and other facts are taken over."""
+    desk = filled(store, [record("a")])
+    desk.release("a", now=day(1))
+    desk.claim("a", "bob", now=day(2))
+    desk.update("a", now=day(3), last_contact_at=day(3))
+    assert desk.put([record("a", grade="A")], now=day(4)).outdated == 1
+    facts = desk.find("a").facts
+    assert (facts["owner"], facts["assigned_at"], facts["last_contact_at"]) == ("bob", day(2), day(3))
+    assert facts["grade"] == "A"
+    assert desk.put([record("a", assigned_at=day(5))], now=day(5)).outdated == 0
+    assert (owners(store), held(store, "ann", "bob")) == ({"a": "ann"}, [1, 0])
+
+
 def test_another_owner_takes_it_out_of_the_pool(store: OwnershipStore) -> None:
     desk = filled(store, [record("a")])
     desk.release("a", now=day(1))
-    assert desk.put([record("a", owner="bob")], now=day(2)).stay_in_pool == 0
+    assert desk.put([record("a", owner="bob")], now=day(2)).outdated == 0
     assert owners(store) == {"a": "bob"}
 
 
@@ -354,7 +368,7 @@ def test_many_records_are_put_in_several_transactions(store: OwnershipStore) -> 
     desk = service(store)
     assert desk.put((record(n) for n in range(2001)), now=START).new == 2001
     assert held(store, "ann") == [2001]
-    assert desk.put([], now=START) == Put(new=0, changed=0, same=0, stay_in_pool=0)
+    assert desk.put([], now=START) == Put(new=0, changed=0, same=0, outdated=0)
 
 
 def test_a_prospect_comes_as_its_facts_by_name(store: OwnershipStore) -> None:

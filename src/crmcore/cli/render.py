@@ -175,8 +175,8 @@ def print_import(done: Imported, lang: str, out: TextIO) -> None:
     words, put = WORDS[lang], done.put
     with console(out) as screen:
         screen.print(words["imported"].format(new=put.new, changed=put.changed, same=put.same))
-        if put.stay_in_pool:
-            screen.print(words["stay_in_pool"].format(count=put.stay_in_pool))
+        if put.outdated:
+            screen.print(words["outdated"].format(count=put.outdated))
         _print_notes(done.notes, words, screen)
 
 

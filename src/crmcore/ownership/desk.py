@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import attrs
@@ -22,6 +22,7 @@ from crmcore.reservations import Full
 __all__ = ["Desk", "Granted", "Put", "Refused", "find"]
 
 BRIEFLY: Final = timedelta(minutes=1)
+OF_THE_OWNER: Final = ("owner", "assigned_at", "last_contact_at", "contact_unknown")
 RULES: Final = {
     ReasonCode.NOT_OPEN: "OWN-9",
     ReasonCode.NO_OWNER: "OWN-12",
@@ -56,12 +57,12 @@ class Refused:
 
 @attrs.frozen(kw_only=True)
 class Put:
-    """How many prospects were new, changed, as they were; and how many stay in the pool that a record still assigns."""
+    """How many prospects were new, changed, as they were; and how many have left the owner whom a record names."""
 
     new: int
     changed: int
     same: int
-    stay_in_pool: int
+    outdated: int
 
 
 def find(transaction: Transaction, id: str | int) -> Stored:
@@ -280,16 +281,23 @@ def _known(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _merged(before: Stored | None, record: Mapping[str, Any], done: Counter[str]) -> dict[str, Any]:
-    """What is stored, and over it what the record says."""
+    """What is stored, and over it what the record says; of the owner only what is new."""
     if before is None:
         return _known(record)
-    facts = _known({**before.facts, **record})
-    pooled = owner_of(before.facts) is None and owner_of(record) is not None
-    same = owner_of(record) == owner_of({"owner": before.facts.get("former_owner")})
-    if pooled and same and facts.get("assigned_at") == before.facts.get("assigned_at"):
-        del facts["owner"]
-        done["stay_in_pool"] += 1
-    return facts
+    facts = {**before.facts, **record}
+    if _has_left(before.facts, owner_of(record), facts.get("assigned_at")):
+        facts |= {name: before.facts.get(name) for name in OF_THE_OWNER}
+        done["outdated"] += 1
+    return _known(facts)
+
+
+def _has_left(stored: Mapping[str, Any], owner: str | None, assigned_at: Any) -> bool:
+    """Whether a prospect has gone from this owner since it was assigned to him then."""
+    if owner is None or owner == owner_of(stored) or owner != owner_of({"owner": stored.get("former_owner")}):
+        return False
+    known = stored.get("assigned_at")
+    later = isinstance(assigned_at, datetime) and isinstance(known, datetime) and assigned_at > known
+    return not later and (assigned_at is None) == (known is None)
 
 
 def _cannot_be_given(before: Stored, kind: EventKind, version: int | None) -> Refused | None:

@@ -1,9 +1,9 @@
 """
 Facts as JSON, and back: what a database keeps of a prospect.
 
-Text, numbers, truths and ``None`` are themselves. A fact whose name ends in ``_at``, ``_until`` or ``_by`` is an
-instant, written as ISO 8601 in UTC, so that a database can read it too. An unknown fact is ``{"unknown": true}``, an
-amount ``{"decimal": "12.50"}`` or, with a currency, ``{"money": ["12.50", "CNY"]}``.
+Text, numbers, truths and ``None`` are themselves. A fact whose name ends in ``_at`` or ``_until``, and
+`need_expected_by`, is an instant, written as ISO 8601 in UTC, so that a database can read it too. An unknown fact is
+``{"unknown": true}``, an amount ``{"decimal": "12.50"}`` or, with a currency, ``{"money": ["12.50", "CNY"]}``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from crmcore.money import Money
 
 __all__ = ["Unread", "packed", "unpacked"]
 
-INSTANTS: Final = ("_at", "_until", "_by")
+INSTANTS: Final = ("_at", "_until", "need_expected_by")
 NUMBERS: Final = (bool, int, float)
 
 
@@ -43,7 +43,7 @@ def _packed(facts: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             continue
         if isinstance(value, datetime):
             if not name.endswith(INSTANTS):
-                raise InvalidFact(name, value, "under a name that ends in _at, _until or _by", facts.get("id"))
+                raise InvalidFact(name, value, "under a name that ends in _at or _until", facts.get("id"))
             yield name, to_utc(value, name, facts.get("id")).isoformat()
         elif value is UNKNOWN:
             yield name, {"unknown": True}

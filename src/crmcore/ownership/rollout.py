@@ -116,9 +116,9 @@ class Grace:
 
     def free_from(self, facts: object, decision: Decision) -> datetime:
         """From when on a RECLAIM on these facts may be applied; not after `decision.as_of`: it may be now."""
-        return max((self._objects(facts, decision.as_of)), default=decision.as_of)
+        return max((self._objections(facts, decision.as_of)), default=decision.as_of)
 
-    def _objects(self, facts: object, now: datetime) -> Iterator[datetime]:
+    def _objections(self, facts: object, now: datetime) -> Iterator[datetime]:
         for policy, until in self.earlier:
             earlier = _decided(policy, facts, now)
             if earlier is None or earlier.outcome is not Outcome.RECLAIM:

@@ -125,9 +125,8 @@ class OwnershipService:
         """
         Takes over what another system says of its prospects, owners and all, whatever the caps.
 
-        Facts that a record does not have stay as they are stored. A prospect that was taken from the owner whom the
-        record names, with the same `assigned_at`, stays in the pool: the record says nothing new. In batches of one
-        transaction each.
+        Facts that a record does not have stay as they are stored. A record that names the owner whom the prospect has
+        left, and no later `assigned_at`, is old news: the owner stays as stored. In batches of one transaction each.
         """
         total: Counter[str] = Counter()
         rows = iter(records)

@@ -730,7 +730,7 @@ def _facts() -> st.SearchStrategy[dict[str, Any]]:
         "assigned_at": when,
         "last_contact_at": when,
         "frozen_until": when,
-        "due_by": when,
+        "need_expected_by": when,
         "城市": KNOWN | unknown,
     }
     return st.fixed_dictionaries({"id": IDS, "value": HARD | WORTHS | st.none()}, optional=optional)
