@@ -197,6 +197,38 @@ def test_workers_that_start_together_all_find_tables(tmp_path: Path) -> None:
             store.close()
 
 
+@pytest.mark.parametrize("times", [1, 9, 10])
+def test_tables_are_made_although_another_is_writing(url: str, monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+    """SQLite does not wait with this statement; whoever makes the tables does, nine times."""
+    said: list[str] = []
+
+    class Driver:
+        def __init__(self, connection: Any) -> None:
+            self.__dict__["own"] = connection.connection.dbapi_connection
+
+        def execute(self, statement: str) -> Any:
+            said.append(statement)
+            if len(said) <= times:
+                raise sqlite3.OperationalError("database is locked")
+            return self.own.execute(statement)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.own, name)
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            setattr(self.own, name, value)
+
+    monkeypatch.setattr("crmcore.storage.sql._driver", Driver)
+    store = SqlStore(url)
+    if times < 10:
+        assert store.create().check() is store
+    else:
+        with pytest.raises(StoreBusy, match="database is locked; try again"):
+            store.create()
+    assert set(said) == {"PRAGMA journal_mode=WAL"}
+    store.close()
+
+
 @pytest.mark.slow
 def test_workers_that_start_together_on_postgresql_all_find_tables(postgres: Any) -> None:
     for _ in range(5):

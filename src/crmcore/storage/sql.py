@@ -34,6 +34,9 @@ NO_TABLE: Final = "42P01"
 """PostgreSQL's word for a table that is not there."""
 BUSY: Final = frozenset({"40001", "40P01", "55P03"})
 """PostgreSQL's words for: could not serialize, deadlock, a lock not to be had."""
+LOCKED: Final = "database is locked"
+"""SQLite's words for the same."""
+TRIES: Final = 10
 PATIENCE: Final = 60
 """Seconds that a writer of SQLite waits for the one before it, and a thread for a connection."""
 MAKING: Final = 0x63726D
@@ -74,10 +77,18 @@ class SqlStore:
         """Readers and the writer of SQLite let each other be; said to the driver, for it must be in no transaction."""
         said = "PRAGMA journal_mode=WAL"
         with self.engine.connect() as connection:
-            try:
-                _driver(connection).execute(said)
-            except self.engine.dialect.loaded_dbapi.Error as error:
-                raise DBAPIError(said, {}, error) from error
+            tried = 0
+            while True:
+                tried += 1
+                try:
+                    _driver(connection).execute(said)
+                except self.engine.dialect.loaded_dbapi.Error as error:
+                    if LOCKED not in str(error) or tried == TRIES:
+                        raise DBAPIError(said, {}, error) from error
+                else:
+                    return
+                with _begun(connection):
+                    pass  # it has waited for whoever is writing, as the PRAGMA does not
 
     def check(self) -> Self:
         """Raises `StoreError` unless the tables are there, as this release knows them."""
@@ -117,7 +128,7 @@ class SqlStore:
 
     def _error(self, error: DBAPIError) -> StoreError:
         said, state = str(error.orig).partition("\n")[0], getattr(error.orig, "sqlstate", None)
-        if state in BUSY or "database is locked" in said:
+        if state in BUSY or LOCKED in said:
             return StoreBusy(self.name, said, "try again")
         if state == NO_TABLE or said.startswith("no such table"):
             return StoreError(self.name, said, MAKE)
