@@ -65,6 +65,7 @@ SPOOLED: Final = 64 << 20
 IMPORT: Final = "import"
 """The name of the note."""
 
+SHOWN_IDS: Final = 5
 SHOWN: Final = (FactSpec("manager"), FactSpec("customer"), FactSpec("value", "money"))
 DATED: Final = (FactSpec("registered_at", "instant"), FactSpec("closed_at", "instant"))
 JUDGED: Final = (
@@ -294,9 +295,6 @@ class Kept:
         self._count += 1
         self._parked += [stored.key] * (len(self._parked) < SHOWN_IDS)
         return True
-
-
-SHOWN_IDS: Final = 5
 
 
 def _page(transaction: Transaction, after: str | None) -> list[Stored]:

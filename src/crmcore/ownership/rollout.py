@@ -23,6 +23,10 @@ from crmcore.ownership.stored import Activation
 __all__ = ["Grace", "RunLimits", "restored"]
 
 UNLIMITED: Final = "unlimited"
+NOTHING: Final[tuple[Any, ...]] = (None, [], {}, False)
+"""What a canonical calendar says of what it does not have."""
+Said = tuple[Mapping[str, Any], str]
+"""The parameters and the digest of a policy."""
 
 
 def _ceiling(value: int | str | None, key: str) -> int | None:
@@ -85,13 +89,10 @@ def _restored(parameters: Mapping[str, Any], digest: str) -> ReclaimPolicy | Non
 def _arguments(parameters: Mapping[str, Any]) -> dict[str, Any]:
     given: dict[str, Any] = {key: value for key, value in parameters.items() if value is not None}
     idle = {key.partition(".")[2]: given.pop(key) for key in list(given) if key.startswith("idle.")}
-    calendar = {key: value for key, value in (given.pop("calendar", None) or {}).items() if value not in _NOTHING}
+    calendar = {key: value for key, value in (given.pop("calendar", None) or {}).items() if value not in NOTHING}
     if idle:
         given["idle"] = idle
     return {**given, "calendar": BusinessCalendar.from_table(calendar, name="stored") if calendar else None}
-
-
-_NOTHING: Final[tuple[Any, ...]] = (None, [], {}, False)
 
 
 @attrs.frozen
@@ -116,7 +117,7 @@ class Grace:
 
     def free_from(self, facts: object, decision: Decision) -> datetime:
         """From when on a RECLAIM on these facts may be applied; not after `decision.as_of`: it may be now."""
-        return max((self._objections(facts, decision.as_of)), default=decision.as_of)
+        return max(self._objections(facts, decision.as_of), default=decision.as_of)
 
     def _objections(self, facts: object, now: datetime) -> Iterator[datetime]:
         for policy, until in self.earlier:
@@ -131,9 +132,6 @@ def _decided(policy: ReclaimPolicy | None, facts: object, now: datetime) -> Deci
         return None if policy is None else policy.decide(facts, now=now)
     except CrmcoreError:
         return None
-
-
-Said = tuple[Mapping[str, Any], str]
 
 
 def _ended(activations: list[Activation]) -> Iterator[tuple[Said | None, datetime]]:

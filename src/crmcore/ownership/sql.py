@@ -130,6 +130,10 @@ class _OnConnection:
     def _all(self, query: Any, **values: Any) -> list[Any]:
         return list(self._connection.execute(query, values).all())
 
+    def _named(self, query: Any, **values: Any) -> list[Any]:
+        """The rows as mappings."""
+        return list(self._connection.execute(query, values).mappings())
+
 
 class SqlProspects(_OnConnection):
     """`Prospects` on a connection; remembers which rows its transaction has locked."""
@@ -233,8 +237,8 @@ class SqlProspects(_OnConnection):
     def history(self, key: str) -> Sequence[Event]:
         """See `Prospects.history`."""
         columns = [column for column in HISTORY.c if column.name != "seq"]
-        rows = self._all(select(*columns).where(HISTORY.c.key == key).order_by(HISTORY.c.seq))
-        return [Event(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's own public name
+        rows = self._named(select(*columns).where(HISTORY.c.key == key).order_by(HISTORY.c.seq))
+        return [Event(**row) for row in rows]
 
 
 def _key(change: Change) -> str:
@@ -267,7 +271,7 @@ class SqlDue(_OnConnection):
 
     def waiting(self, now: datetime) -> Mapping[str | None, int]:
         """See `Due.waiting`."""
-        return {owner: count for owner, count in self._all(WAITING, now=now)}  # noqa: C416 - rows are no pairs to mypy
+        return dict(self._all(WAITING, now=now))
 
     def count(self, now: datetime, digest: str) -> int:
         """See `Due.count`."""
@@ -281,7 +285,7 @@ class SqlOutbox(_OnConnection):
         """See `Outbox.pending`."""
         columns = [column for column in OUTBOX.c if column.name not in {"seq", "acknowledged"}]
         query = select(*columns).where(OUTBOX.c.acknowledged == false()).order_by(OUTBOX.c.seq).limit(limit)
-        return [Message(**row._mapping) for row in self._all(query)]  # noqa: SLF001 - as above
+        return [Message(**row) for row in self._named(query)]
 
     def acknowledge(self, messages: Iterable[Message]) -> None:
         """See `Outbox.acknowledge`."""
@@ -309,8 +313,8 @@ class SqlNotes(_OnConnection):
     def activations(self) -> Sequence[Activation]:
         """See `Notes.activations`."""
         ours = ACTIVATIONS.c
-        rows = self._all(select(ours.at, ours.digest, ours.parameters).order_by(ours.seq))
-        return [Activation(**row._mapping) for row in rows]  # noqa: SLF001 - as above
+        rows = self._named(select(ours.at, ours.digest, ours.parameters).order_by(ours.seq))
+        return [Activation(**row) for row in rows]
 
     def get(self, name: str) -> Any:
         """See `Notes.get`."""

@@ -182,12 +182,12 @@ class SqlCounters:
         return known if known is not None and known.alive(now) else None
 
     def _known(self, key: str) -> Reservation | None:
-        row = self._connection.execute(BY_KEY, {"key": key}).first()
-        return None if row is None else Reservation(**row._mapping)  # noqa: SLF001 - SQLAlchemy's own public name
+        row = self._connection.execute(BY_KEY, {"key": key}).mappings().first()
+        return None if row is None else Reservation(**row)
 
     def _of(self, counter: str) -> Iterator[Reservation]:
-        for row in self._connection.execute(BY_COUNTER, {"counter": counter}):
-            yield Reservation(**row._mapping)  # noqa: SLF001 - as above
+        for row in self._connection.execute(BY_COUNTER, {"counter": counter}).mappings():
+            yield Reservation(**row)
 
 
 def _row(reservation: Reservation) -> dict[str, Any]:
