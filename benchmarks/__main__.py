@@ -14,7 +14,9 @@ from benchmarks.decisions import at, decide
 from benchmarks.imports import imports
 from benchmarks.ratios import Row
 from benchmarks.report import PAGE, machine, page, table
+from benchmarks.scores import scores
 from benchmarks.store import store
+from benchmarks.value import value
 
 TOPICS: Final[dict[str, Callable[..., Iterator[Row]]]] = {
     "import": imports,
@@ -24,6 +26,8 @@ TOPICS: Final[dict[str, Callable[..., Iterator[Row]]]] = {
     "day": day,
     "columns": columns,
     "store": store,
+    "value": value,
+    "scores": scores,
 }
 
 

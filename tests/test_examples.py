@@ -44,6 +44,13 @@ def test_the_script_makes_the_file_that_is_shipped(tmp_path: Path) -> None:
     assert made.read_bytes() == (EXAMPLES / "pipeline.csv").read_bytes()
 
 
+def test_the_script_makes_the_sales_that_are_shipped(tmp_path: Path) -> None:
+    """Both files."""
+    subprocess.run([sys.executable, EXAMPLES / "make_sales.py", tmp_path], check=True)
+    for name in ("sales.csv", "products.csv"):
+        assert (tmp_path / name).read_bytes() == (EXAMPLES / name).read_bytes()
+
+
 def test_every_list_has_something_to_see(day: dict[str, Any]) -> None:
     """A newcomer sees reclaims by both rules, both reminders, changes today, missing data and an owner over the cap."""
     assert {row["rule"] for row in day["reclaim"]} == {"OWN-1", "OWN-2"}

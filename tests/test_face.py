@@ -18,7 +18,7 @@ import pytest
 import crmcore
 from sources import MODULES, PACKAGES, ROOT, SRC
 
-EXTRAS = {"chinese_calendar", "click", "holidays", "hypothesis", "narwhals", "pytest", "rich", "tomli_w"}
+EXTRAS = {"chinese_calendar", "click", "holidays", "hypothesis", "matplotlib", "narwhals", "pytest", "rich", "tomli_w"}
 
 
 def loaded_after(code: str) -> set[str]:

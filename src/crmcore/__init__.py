@@ -9,6 +9,7 @@ from importlib import import_module as _import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from crmcore import analysis as analysis
     from crmcore import book as book
     from crmcore import calendars as calendars
     from crmcore import decisions as decisions
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
     from crmcore import ownership as ownership
     from crmcore import reservations as reservations
     from crmcore import rules as rules
+    from crmcore import sales as sales
     from crmcore import storage as storage
     from crmcore import testing as testing
+    from crmcore import value as value
     from crmcore.book import PolicyBook
     from crmcore.calendars import OPEN_ENDED, BusinessCalendar, Span
     from crmcore.decisions import Decision, Reason
@@ -54,7 +57,10 @@ _HOMES = {
     "Reason": "decisions",
     "Span": "calendars",
 }
-_MODULES = frozenset("book calendars decisions errors files money ownership reservations rules storage testing".split())
+_MODULES = frozenset(
+    "analysis book calendars decisions errors files money ownership reservations rules sales storage testing"
+    " value".split()
+)
 
 
 def __dir__() -> list[str]:

@@ -131,6 +131,7 @@ def test_show_as_json(desk: Desk) -> None:
     assert document["policies"] == {
         "ownership.reclaim": book.ownership.reclaim.digest,
         "ownership.cap": book.ownership.cap.digest,
+        **{f"value.{name}": policy.digest for name, policy in book.value.policies().items()},
     }
     assert document["book"]["effective"] == "2026-01-01"
     assert document["book"]["ownership"]["cap"] == {"default": 3, "per_owner": {"Ann": 2}}

@@ -15,6 +15,9 @@ def test_the_outcomes_are_frozen() -> None:
         "needs_data",
         "assign",
         "unassigned",
+        "high",
+        "mid",
+        "low",
     ]
 
 
@@ -32,6 +35,10 @@ def test_the_reason_codes_are_frozen() -> None:
         "owned",
         "exists",
         "changed",
+        "orders",
+        "amount",
+        "referrals",
+        "lifted",
     ]
 
 
@@ -44,6 +51,7 @@ def test_the_finding_codes_are_frozen() -> None:
         "zone_not_said",
         "calendar_not_said",
         "calendar_unused",
+        "dead_row",
     ]
 
 

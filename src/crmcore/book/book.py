@@ -28,6 +28,7 @@ from crmcore.decisions.frozen import FrozenMap
 from crmcore.errors import InvalidCalendar, MissingExtra
 from crmcore.files.toml import Reader
 from crmcore.ownership.settings import Ownership
+from crmcore.value.settings import Value
 
 __all__ = ["PolicyBook"]
 
@@ -62,12 +63,17 @@ class PolicyBook:
     version: str = attrs.field()
     zone: str | None = None
     ownership: Ownership = attrs.field(factory=Ownership)
+    value: Value = attrs.field()
     calendars: Calendars = attrs.field(default=Calendars({}), converter=Calendars)
     _declared: Mapping[str, Any] = attrs.field(factory=dict, eq=False, repr=False)
 
     @version.default
     def _version(self) -> str:
         return self.effective.isoformat() if self.effective else "unversioned"
+
+    @value.default
+    def _value(self) -> Value:
+        return Value.named(self.name, self.version, self.zone)
 
     @classmethod
     def standard(cls, *, zone: str | None = None) -> Self:
@@ -143,8 +149,13 @@ class PolicyBook:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of all resolved policies, calendar dates included; name, version and date are left out."""
-        return digest("book", {concept.NAME: getattr(self, concept.NAME).canonical() for concept in CONCEPTS})
+        """
+        SHA-256 of all resolved policies, calendar dates included; name, version and date are left out.
+
+        So is a concept that the book says nothing about: one that a later release brings changes no digest.
+        """
+        resolved = {concept.NAME: getattr(self, concept.NAME).canonical() for concept in CONCEPTS}
+        return digest("book", _filled(resolved))
 
     def check(self) -> tuple[Finding, ...]:
         """
@@ -152,7 +163,8 @@ class PolicyBook:
 
         The standard book leaves its zone to the map on purpose, so that is no finding there.
         """
-        found = [finding for concept in CONCEPTS for finding in getattr(self, concept.NAME).check()]
+        parts = [getattr(self, concept.NAME) for concept in CONCEPTS]
+        found = list({(each.code, each.key, each.problem): each for part in parts for each in part.check()}.values())
         found += rhythm_findings(self.ownership.reclaim)
         if all(finding.code != FindingCode.ZONE_NOT_SAID for finding in found):
             found += self._check_calendars()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from crmcore.ownership import settings as ownership
+from crmcore.value import settings as value
 
 __all__ = ["CONCEPTS"]
 
-CONCEPTS: Final = (ownership,)
+CONCEPTS: Final = (ownership, value)

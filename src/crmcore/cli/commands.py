@@ -11,6 +11,7 @@ from typing import Any, Final, NoReturn
 import click
 
 from crmcore.book import PolicyBook
+from crmcore.cli.analyses import ANALYSES
 from crmcore.cli.render import print_day, print_import, print_run, write_json, write_lists
 from crmcore.cli.session import BAD_INPUT, FINDINGS, Given, common, read_book, refusing, said_now, watching
 from crmcore.cli.stores import GivenStore, at_store, given
@@ -33,6 +34,9 @@ def crmcore() -> None:
         if isinstance(stream, TextIOWrapper):  # a name that the terminal cannot show is no reason to stop
             stream.reconfigure(errors="backslashreplace")
 
+
+for _analysis in ANALYSES:
+    crmcore.add_command(_analysis)
 
 BOOK = click.option("--policies", metavar="BOOK", help="A policy book (TOML); default: the standard book.")
 AS_OF = click.option("--as-of", metavar="INSTANT", help="A date or instant in the map's zone; default: now.")
@@ -214,6 +218,7 @@ def show(book: str | None, lang: str, *, as_json: bool) -> None:  # noqa: ARG001
 def _shown(book: PolicyBook) -> dict[str, Any]:
     data = json.loads(json.dumps(book.data(), default=str))
     policies = {"ownership.reclaim": book.ownership.reclaim.digest, "ownership.cap": book.ownership.cap.digest}
+    policies |= {f"value.{name}": policy.digest for name, policy in book.value.policies().items()}
     return {"name": book.name, "version": book.version, "digest": book.digest, "policies": policies, "book": data}
 
 

@@ -16,6 +16,9 @@ class Outcome(StrEnum):
     NEEDS_DATA = "needs_data"
     ASSIGN = "assign"
     UNASSIGNED = "unassigned"
+    HIGH = "high"
+    MID = "mid"
+    LOW = "low"
 
 
 class ReasonCode(StrEnum):
@@ -33,6 +36,10 @@ class ReasonCode(StrEnum):
     OWNED = "owned"
     EXISTS = "exists"
     CHANGED = "changed"
+    ORDERS = "orders"
+    AMOUNT = "amount"
+    REFERRALS = "referrals"
+    LIFTED = "lifted"
 
 
 class FindingCode(StrEnum):
@@ -45,3 +52,4 @@ class FindingCode(StrEnum):
     ZONE_NOT_SAID = "zone_not_said"
     CALENDAR_NOT_SAID = "calendar_not_said"
     CALENDAR_UNUSED = "calendar_unused"
+    DEAD_ROW = "dead_row"

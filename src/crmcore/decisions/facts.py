@@ -39,8 +39,8 @@ class FactReader:
         self.facts = facts
         self.hosts = tuple(names.get(fact, fact) for fact in facts)
         self._doubtful = not OF_MAPPINGS.isdisjoint(self.hosts)
-        self._by_attribute: Callable[[Any], tuple[Any, ...]] = attrgetter(*self.hosts)
-        self._by_key: Callable[[Any], tuple[Any, ...]] = itemgetter(*self.hosts)
+        self._by_attribute = _tuples(attrgetter(*self.hosts), self.hosts)
+        self._by_key = _tuples(itemgetter(*self.hosts), self.hosts)
 
     def __call__(self, source: object) -> tuple[Any, ...]:
         """The values in the order of `facts`; raises `MissingFact` for the first that the source lacks."""
@@ -69,6 +69,11 @@ class FactReader:
                 return MissingFact(fact, host, type(source).__name__) if own else error
         msg = f"{type(source).__name__} lost an attribute while it was read"
         return AttributeError(msg)
+
+
+def _tuples(read: Callable[[Any], Any], names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
+    """A getter that makes tuples; of one name alone it gives the value."""
+    return read if len(names) > 1 else lambda source: (read(source),)
 
 
 def optional_flag(source: object, host: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
+from decimal import Decimal
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -90,18 +91,30 @@ def reason_text(reason: Reason, lang: str = "en", zone: tzinfo = UTC, *, brief: 
         "fact": reason.fact,
         "which": "" if brief else words["which"].format(fact=reason.fact),
         "observed": _value_text(reason.observed, zone, words),
-        "limit": span_text(reason.limit, lang) if isinstance(reason.limit, Span) and not brief else reason.limit,
+        "limit": _limit_text(reason, lang, zone, words) if not brief else reason.limit,
         "due": _value_text(reason.due, zone, words),
         "margin": duration_text(reason.margin, lang) if isinstance(reason.margin, timedelta) else reason.margin,
+        **_of_tier(reason, lang, words),
     }
     tail = "" if brief or reason.limit is None or reason.due is None else TAILS.get(reason.code, "")
     return (words[code] + words.get(tail, "")).format(**said)
 
 
+def _limit_text(reason: Reason, lang: str, zone: tzinfo, words: dict[str, str]) -> str:
+    return span_text(reason.limit, lang) if isinstance(reason.limit, Span) else _value_text(reason.limit, zone, words)
+
+
+def _of_tier(reason: Reason, lang: str, words: dict[str, str]) -> dict[str, str]:
+    """The tier that a condition leads to, and the window that it counts in; only reasons of tiers have them."""
+    tier, window = getattr(reason, "tier", None), getattr(reason, "window", None)
+    within = "" if window is None else words["within"].format(span=span_text(window, lang))
+    return {"tier": words[tier].lower() if tier else "", "within": within}
+
+
 def _value_text(value: object, zone: tzinfo, words: dict[str, str]) -> str:
     if isinstance(value, datetime):
         return words["open_ended"] if value == OPEN_ENDED else clock_text(value, zone)
-    return str(value)
+    return format(value, "f") if isinstance(value, Decimal) else str(value)
 
 
 def clock_text(at: datetime, zone: tzinfo = UTC) -> str:

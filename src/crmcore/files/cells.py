@@ -14,6 +14,7 @@ from crmcore.calendars import OPEN_ENDED
 from crmcore.decisions.facts import UNKNOWN
 from crmcore.files.instants import BLANK, Refusal, bulk_parser, instant_parser
 from crmcore.files.maps import FactSpec, Map
+from crmcore.files.numbers import decimal
 from crmcore.files.toml import did_you_mean
 
 __all__ = ["Cell", "Column", "column"]
@@ -43,8 +44,9 @@ class _Parsed(dict[Cell, object]):
     """Cell → value, filled as cells turn up, emptied when it grows too large; refused cells are never kept."""
 
     def __init__(self, parse: Callable[[str], object], special: Mapping[Cell, object]) -> None:
-        super().__init__(special)
         self._special = dict(special)
+        self._known = {cell: value for cell, value in special.items() if value.__class__ is not Refusal}
+        super().__init__(self._known)
         self._parse = parse
         self._refused = False
         self._misses = 0
@@ -58,7 +60,7 @@ class _Parsed(dict[Cell, object]):
             return None
         if len(self) >= _KEPT:
             self.clear()
-            self.update(self._special)
+            self.update(self._known)
         self[cell] = value
         return value
 
@@ -66,8 +68,8 @@ class _Parsed(dict[Cell, object]):
         return list(map(self.__getitem__, cells))
 
     def refusal(self, cell: Cell) -> Refusal | None:
-        text = cell.strip() if cell else ""
-        value = None if cell in self._special or text in self._special else self._parse(text)
+        text = cell if cell in self._special else cell.strip() if cell else ""
+        value = self._special[text] if text in self._special else self._parse(text or "")
         return value if isinstance(value, Refusal) else None
 
     def refused(self) -> bool:
@@ -104,14 +106,16 @@ class _Instants(_Parsed):
         return values
 
     def _in_bulk(self, cells: Sequence[str]) -> list[object]:
-        if "" not in cells or "" not in self._special:
+        if "" not in cells or isinstance(self._special.get(""), Refusal):
             return cast("list[object]", self._bulk(cells))
-        blank, stamps = self._special[""], iter(self._bulk([cell for cell in cells if cell != ""]))
+        blank, stamps = self._known[""], iter(self._bulk([cell for cell in cells if cell != ""]))
         return [blank if cell == "" else next(stamps) for cell in cells]
 
     def refusal(self, cell: Cell) -> Refusal | None:
         said = super().refusal(cell)
         if said is None or said is BLANK or any(map(str.isdigit, cell or "")):
+            return said
+        if isinstance(self._special.get(""), Refusal):  # nothing may be unknown
             return said
         # Words: they say that nobody knows, or that there is none.
         return said._replace(remedy=f"{self._instead}{said.remedy}, or list it under [values] unknown")
@@ -151,11 +155,17 @@ def stripped(cells: Sequence[Cell]) -> list[Cell]:
 def column(spec: FactSpec, map: Map) -> Column:  # noqa: A002  # the domain's word
     """The reader of a fact's cells."""
     special: dict[Cell, object] = {None: None, **dict.fromkeys(map.missing), **dict.fromkeys(map.unknown, UNKNOWN)}
+    if spec.filled:
+        special = {text: _is_missing(text or "") for text in ("", *special)}
     if spec.kind == "id":
         return _column(_Texts(special, _no_id))
     if spec.kind == "text":
-        return _column(_Texts(special))
+        return _column(_Texts(special, _is_missing if spec.filled else None))
     return _column(_parsed(spec, map, special))
+
+
+def _is_missing(text: str) -> Refusal:
+    return Refusal("says nothing" if text else "is empty", "fill it in, or leave such rows out: --skip-bad")
 
 
 def _column(reader: _Parsed | _Texts) -> Column:
@@ -167,6 +177,8 @@ def _parsed(spec: FactSpec, map: Map, special: dict[Cell, object]) -> _Parsed:  
         return _code_reader(spec, map.codes.get(spec.name), special)
     if spec.kind == "money":
         return _Parsed(_amount, {"": None, **special})
+    if spec.kind == "decimal":
+        return _Parsed(decimal, special)
     if spec.kind == "flag":
         return _Parsed(_flag, special)
     instant = instant_parser(map.zone, map.formats)

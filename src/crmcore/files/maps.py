@@ -16,7 +16,7 @@ from crmcore.files.toml import Reader, Section, did_you_mean
 
 __all__ = ["STATUS_CODES", "FactKind", "FactSpec", "Map"]
 
-FactKind = Literal["id", "text", "instant", "code", "flag", "protection", "money"]
+FactKind = Literal["id", "text", "instant", "code", "flag", "protection", "money", "decimal"]
 """What the cells of a fact are: see `FactSpec`."""
 
 STATUS_CODES: Final = ("open", "won", "lost", "invalid")
@@ -35,14 +35,17 @@ class FactSpec:
     A fact that a file may have.
 
     `kind` is ``id`` (text, never empty, never twice), ``text``, ``instant``, ``protection`` (an instant, ``true``
-    for no end, ``false`` for none), ``flag``, ``money`` (shown only) or ``code`` (through ``[codes.<name>]``; where
-    `codes` is not empty, the result must be one of them). A `required` fact needs a column.
+    for no end, ``false`` for none), ``flag``, ``money`` (shown only), ``decimal`` (an exact number) or ``code``
+    (through ``[codes.<name>]``; where `codes` is not empty, the result must be one of them). A `required` fact needs a
+    column, one that is `filled` a value in every row. `option` is what names the column on a command line.
     """
 
     name: str
     kind: FactKind = attrs.field(default="text", validator=attrs.validators.in_(get_args(FactKind)))
     required: bool = False
     codes: tuple[str, ...] = ()
+    filled: bool = False
+    option: str = ""
 
 
 @attrs.frozen(kw_only=True)

@@ -33,9 +33,12 @@ ROWS: Final = 4096
 """How many rows are asked for at once: some megabytes of text."""
 FRAME: Final = 1 << 18
 """The same for frames: some tens of megabytes, and an expression costs nothing against them."""
+PIECE: Final = 1 << 20
+"""The same for a few columns: a row group of most writers, so that none is read twice."""
 DIGITS: Final = 6
 TEXTS: Final = ("INTEGER", "UINTEGER", "VARCHAR", "ENUM", "JSON", "BOOLEAN", "DATE", '"NULL"')
 """Types of DuckDB that it writes as text as we would."""
+FILE: Final = "read_parquet(?, hive_partitioning = false)"
 NO_ENGINE: Final = (
     "is Parquet, and nothing that reads it is installed",
     "pip install polars (or duckdb, or pyarrow), or save it as CSV",
@@ -86,6 +89,10 @@ class Engine(Protocol):
         """Some rows of the columns at a time, in the order of the file."""
         ...
 
+    def pieces(self, places: Sequence[int]) -> Iterator[Any]:
+        """The columns as they are in the file, in frames named by their number; nothing where it has no frames."""
+        ...
+
 
 class Parquet:
     """A Parquet file: its rows stand on the lines on which a CSV would have them, so the first is on line 2."""
@@ -129,6 +136,14 @@ class Parquet:
             cells = [rest.get_column("line"), *rest.select(how for how, _ in asked)]
             lines, *columns = [column.to_list() for column in cells]
             yield from _as_read(Batch(_finished(columns, asked), lines, plain=len(frame) - len(lines)))
+
+    def pieces(self, names: Sequence[str]) -> Iterator[Any]:
+        """
+        The columns of these names in frames that each fit into memory: of Polars, or one of DuckDB, which is lazy.
+
+        They are named ``"0"``, ``"1"``. Where neither is installed there are none.
+        """
+        return self.engine.pieces([self.header.index(name) for name in names])
 
     def _size(self) -> int:
         file = Path(self._path)
@@ -263,6 +278,11 @@ class Polars:
         for frame in self.frames(asked, ROWS):
             yield [column.to_list() for column in frame]
 
+    def pieces(self, places: Sequence[int]) -> Iterator[Any]:
+        """The columns as they are in the file, some rows at a time; what reads in batches reads far ahead of us."""
+        columns = self.select([self.pl.nth(place) for place in places])
+        return (columns.slice(start, PIECE).collect() for start in range(0, self.rows, PIECE))
+
     def select(self, asked: Sequence[Any]) -> Any:
         """The columns as a lazy frame, named by their number."""
         return self._frame.select(column.alias(str(number)) for number, column in enumerate(asked))
@@ -289,7 +309,7 @@ class _DuckDB:
         self.rows: int = self._query("SELECT count(*) FROM {}").fetchone()[0]
 
     def _query(self, text: str) -> Any:
-        return self._connection.execute(text.format("read_parquet(?, hive_partitioning = false)"), [self._path])
+        return self._connection.execute(text.format(FILE), [self._path])
 
     def column(self, place: int) -> tuple[Any, Finish]:
         column, kind = f"c{place}", self._types[place]
@@ -306,10 +326,17 @@ class _DuckDB:
             return f"{column}::VARCHAR", _as_given
         raise Unsupported(kind)
 
-    def read(self, asked: Sequence[Any]) -> Iterator[Sequence[Sequence[Any]]]:
+    def pieces(self, places: Sequence[int]) -> Iterator[Any]:
+        asked = [f'c{place} AS "{number}"' for number, place in enumerate(places)]
+        yield self._connection.cursor().sql(self._select(asked).format(FILE), params=[self._path])
+
+    def _select(self, asked: Sequence[str]) -> str:
         # By place: DuckDB does not tell names apart that differ in case only.
         names = ", ".join(f"c{place}" for place in range(len(self.header)))
-        found = self._query(f"SELECT {', '.join(asked)} FROM {{}} AS file({names})")  # noqa: S608  # no names of others
+        return f"SELECT {', '.join(asked)} FROM {{}} AS file({names})"  # noqa: S608  # no names of others
+
+    def read(self, asked: Sequence[Any]) -> Iterator[Sequence[Sequence[Any]]]:
+        found = self._query(self._select(asked))
         while rows := found.fetchmany(ROWS):
             yield list(zip(*rows, strict=True))
 
@@ -346,6 +373,9 @@ class _PyArrow:
         if any(fits(kind) for fits in (*texts, types.is_boolean, types.is_date, types.is_null)):
             return (place, kind), _as_given
         raise Unsupported(kind)
+
+    def pieces(self, places: Sequence[int]) -> Iterator[Any]:  # noqa: ARG002
+        return iter(())
 
     def read(self, asked: Sequence[Any]) -> Iterator[Sequence[Sequence[Any]]]:
         names = [self.header[place] for place, _ in asked]

@@ -217,7 +217,8 @@ class Records:
             taken = set(chain.from_iterable(self.map.columns.values()))
             free = [name for name in table.header if name not in taken]
             near = next(filter(None, (did_you_mean(name, free) for name in named)), "")
-            remedy = f"{near} {_has(table.header)}; say which of them is {spec.name} under [columns]"
+            how = f"name it with {spec.option}" if spec.option else f"say which of them is {spec.name} under [columns]"
+            remedy = f"{near} {_has(table.header)}; {how}"
             said = ("is not in the file", remedy.strip())
             self._ledger.add(table.line, f"column {' or '.join(named) or spec.name}", None, said)
         elif named:
