@@ -737,3 +737,15 @@ def test_a_book_that_is_only_called_standard_is_checked() -> None:
     text = 'schema = 1\nname = "standard"\n[ownership.reclaim]\nno_deal = "90d"'
     assert [finding.key for finding in PolicyBook.loads(text).check()] == ["zone"]
     assert PolicyBook.loads(PolicyBook.standard().to_toml()).check() == ()
+
+
+@pytest.mark.parametrize("said", ["[value.tier]\nhigh = { orders = 3 }", '[value.abc]\ncuts = "s4"'])
+def test_a_book_for_values_need_not_judge_prospects(said: str) -> None:
+    """It has no findings about policies that it does not mean to have."""
+    book = PolicyBook.loads(f'schema = 1\nzone = "UTC"\n{said}\n')
+    assert book.check() == ()
+
+
+def test_a_book_that_says_nothing_judges_nothing() -> None:
+    """An empty book is a finding."""
+    assert [finding.code for finding in PolicyBook.loads("schema = 1").check()] == ["nothing_judged"]

@@ -11,10 +11,9 @@ from crmcore.analysis.assortment import TOTAL_RATIOS, Assortment, AssortmentRow
 from crmcore.analysis.assortment_table import assortment_table
 from crmcore.analysis.metrics import Metrics, metrics
 from crmcore.analysis.values import Undefined
-from crmcore.decisions.facts import UNKNOWN
 from crmcore.files import FactSpec, Record, Records
 from crmcore.sales.periods import Periods
-from crmcore.sales.records import SaleFile
+from crmcore.sales.records import SaleFile, known
 
 __all__ = ["PRODUCTS", "MetricsReport", "Noted", "RatioReport", "assorted", "measured"]
 
@@ -86,10 +85,7 @@ def measured(file: SaleFile, periods: Periods, *, lost_after: str) -> MetricsRep
 
 
 def _line(line: Record) -> Record:
-    line["at"] = line.pop("date")
-    if line.get("segment") is UNKNOWN:
-        line["segment"] = None
-    return line
+    return {name: known(value) for name, value in line.items()} | {"at": line["date"]}
 
 
 # --- ratios ---
@@ -134,4 +130,4 @@ def assorted(records: Records, *, period: str | None, basis: str) -> RatioReport
 
 
 def _known(record: Record) -> Record:
-    return {name: None if value is UNKNOWN else value for name, value in record.items()}
+    return {name: known(value) for name, value in record.items()}

@@ -165,12 +165,19 @@ class PolicyBook:
         """
         parts = [getattr(self, concept.NAME) for concept in CONCEPTS]
         found = list({(each.code, each.key, each.problem): each for part in parts for each in part.check()}.values())
+        if self._only_value:
+            found = [finding for finding in found if not finding.key.startswith("ownership.")]
         found += rhythm_findings(self.ownership.reclaim)
         if all(finding.code != FindingCode.ZONE_NOT_SAID for finding in found):
             found += self._check_calendars()
         if self.name == STANDARD and self == self.standard():
             return tuple(finding for finding in found if finding.code != FindingCode.ZONE_NOT_SAID)
         return tuple(found)
+
+    @property
+    def _only_value(self) -> bool:
+        """Whether the book tells what customers are worth, and means to judge no prospect."""
+        return self.ownership.canonical() == Ownership().canonical() and not self.value.usual
 
     def _check_calendars(self) -> Iterator[Finding]:
         used = {name for concept in CONCEPTS for name in concept.calendars(getattr(self, concept.NAME))}

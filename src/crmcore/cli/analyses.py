@@ -100,9 +100,12 @@ def _refusing(map_path: str | None) -> Iterator[None]:
     with refusing():
         try:
             yield
-        except (InvalidPolicy, SpanNeeds) as error:
+        except InvalidPolicy as error:
             error.key = f"--{error.key.replace('_', '-')}"
             raise
+        except SpanNeeds as error:
+            fault = Fault("argument", error.span, f"needs a {error.needs}", "write it in d, w, mo or h")
+            raise InvalidFile("--lost-after", (fault,)) from None
         except InvalidSpan as error:
             fault = Fault("argument", error.text, f"is no span: {error.hint}")
             raise InvalidFile("--lost-after", (fault,)) from None
@@ -181,7 +184,7 @@ def _abc_policy(given: dict[str, Any]) -> AbcPolicy:
     base = read_book(given["policies"]).value.abc
     said: dict[str, Any] = {}
     if (cuts := given["cuts"]) is not None:
-        named = cuts in PRESETS or not any(map(str.isdigit, cuts))
+        named = cuts in PRESETS or cuts[:1].isalpha() or not cuts.strip()
         said = {"cuts": cuts if named else _listed(cuts), "labels": None}
     if given["straddle"] is not None:
         said["straddle"] = given["straddle"]

@@ -29,7 +29,12 @@ STORE: Final = "A store, as the URL of its database: sqlite:///crm.db, postgresq
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="crmcore")
 def crmcore() -> None:
-    """CRM policies on an export or a store: which prospects go back to the pool, which soon will, and why."""
+    """
+    CRM policies on an export or a store.
+
+    Which prospects go back to the pool, which soon will, and why; what customers and products are worth, and whether it
+    is getting better.
+    """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a name that the terminal cannot show is no reason to stop
             stream.reconfigure(errors="backslashreplace")

@@ -194,7 +194,7 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "metrics.growth": "增长率",
         "metrics.churn": "流失率",
         "metrics.sales": "销售额",
-        "metrics.average_order": "平均订单金额（销售额 ÷ 订单数）",
+        "metrics.average_order": "平均订单额（销售额 ÷ 订单数）",
         "metrics.frequency": "购买频率（每位购买客户的订单数）",
         "metrics.gaps": "空缺：该期的指标无定义。",
         "metrics.none": "没有任何一期有销售。",

@@ -64,6 +64,8 @@ class Lines:
     """The types of the caller's columns."""
     sql: bool
     """Whether a database computes it."""
+    since: datetime = CLOCKS_FROM
+    """No line lies before it: the later, the fewer changes of the clocks a database is told of."""
 
     @property
     def unit(self) -> int:
@@ -203,27 +205,27 @@ def days_since(lines: Lines, last: Expr, now: date | datetime) -> Expr:
     if not lines.sql and isinstance(zone.tz, ZoneInfo):
         last, there = last.dt.convert_time_zone(zone.key), zone
     apart = (nw.lit(now.replace(tzinfo=None)) - last.dt.replace_time_zone(None)).dt.total_seconds()
-    return (apart + _ahead(last, there, zone, now)) // DAY
+    return (apart + _ahead(last, there, zone, lines.since, now)) // DAY
 
 
-def _ahead(at: Expr, there: Zone, zone: Zone, now: datetime) -> Expr:
+def _ahead(at: Expr, there: Zone, zone: Zone, since: datetime, now: datetime) -> Expr:
     """
-    By how many seconds the clock of `there` is ahead of that of `zone` at an instant up to `now`.
+    By how many seconds the clock of `there` is ahead of that of `zone` at an instant from `since` to `now`.
 
     Not the difference of two instants: a database tells it in days of its session's calendar.
     """
     nw = narwhals()
     ahead, found = 0, nw.lit(0)
-    for moment, apart in _apart(there, zone, micros(now)):
+    for moment, apart in _apart(there, zone, micros(since), micros(now)):
         if apart != ahead:
             found = found + nw.when(at >= nw.lit(instant_at(moment))).then(apart - ahead).otherwise(0)
         ahead = apart
     return found
 
 
-def _apart(there: Zone, zone: Zone, now: int) -> Iterator[tuple[int, int]]:
+def _apart(there: Zone, zone: Zone, since: int, now: int) -> Iterator[tuple[int, int]]:
     """When one of two clocks is moved, and how many seconds the first is ahead of the second from then on."""
-    starts = sorted({start for each in (there, zone) for start, _, _ in each.stretches(micros(CLOCKS_FROM), now + 1)})
+    starts = sorted({start for each in (there, zone) for start, _, _ in each.stretches(min(since, now), now + 1)})
     for start in starts:
         yield start, (there.offset(start) - zone.offset(start)) // SECOND
 

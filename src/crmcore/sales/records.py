@@ -13,11 +13,24 @@ from typing import Any, Final
 
 import attrs
 
+from crmcore.decisions.facts import UNKNOWN
 from crmcore.errors import Fault, InvalidFile
 from crmcore.files import FactSpec, Map, Progress, Record, Records
 from crmcore.sales.values import Sale
 
-__all__ = ["AMOUNT", "CUSTOMER", "DATE", "OPTIONAL", "ORDER", "QUANTITY", "SALES", "SEGMENT", "Layout", "SaleFile"]
+__all__ = [
+    "AMOUNT",
+    "CUSTOMER",
+    "DATE",
+    "OPTIONAL",
+    "ORDER",
+    "QUANTITY",
+    "SALES",
+    "SEGMENT",
+    "Layout",
+    "SaleFile",
+    "known",
+]
 
 CUSTOMER: Final = FactSpec("customer", required=True, filled=True, option="--key")
 DATE: Final = FactSpec("date", "instant", required=True, filled=True, option="--date")
@@ -123,9 +136,14 @@ class SaleFile:
     def sales(self) -> Iterator[Sale]:
         """Each line as a sale."""
         return (
-            Sale(customer=line["customer"], at=line["date"], amount=line["amount"], order=line.get("order"))
+            Sale(customer=line["customer"], at=line["date"], amount=line["amount"], order=known(line.get("order")))
             for line in self
         )
+
+
+def known(value: Any) -> Any:
+    """``None`` for what a file says is not known: an order of its own, no segment."""
+    return None if value is UNKNOWN else value
 
 
 def _priced(line: Record) -> Record:

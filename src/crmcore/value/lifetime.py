@@ -63,8 +63,8 @@ def clv_summary(
     """
     The customers in the order of their keys; those without a purchase are left out.
 
-    `sales` and `as_of` as in `RfmPolicy.score`. All that is bought in one day (or week) is one purchase; lines of zero
-    and below are none, and change no amount. Raises `InvalidPolicy`, `InvalidFact`, `MissingFact`, `NaiveDatetime`.
+    `sales` and `as_of` as in `RfmPolicy.score`. All that is bought in one day (or week) is one purchase; returns
+    are none, and change no amount. Raises `InvalidPolicy`, `InvalidFact`, `MissingFact`, `NaiveDatetime`.
     """
     clock, days = Clock(as_of), _days(period)
     bought = defaultdict[Hashable, defaultdict[int, list[Decimal]]](lambda: defaultdict(list))

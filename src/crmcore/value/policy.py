@@ -195,8 +195,8 @@ class ValuePolicy:
         """
         What each customer bought in (now − window, now], in the order in which they first appear; the facts of a tier.
 
-        A date is its first instant in the zone. Lines of one order are one order, once one of them is for more than
-        nothing; returns only lessen the amount. Who bought nothing in the window is there with nothing. `referrals`:
+        A date is its first instant in the zone. Lines of one order are one order, once one of them is no
+        return; returns only lessen the amount. Who bought nothing in the window is there with nothing. `referrals`:
         how many each has brought. Raises `MissingFact`, `InvalidFact`, `NaiveDatetime`, `CurrencyMismatch`.
         """
         return activity(sales, self.bound, self.place, to_utc(now, "now"), referrals or {})

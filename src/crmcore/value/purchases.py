@@ -6,9 +6,7 @@ from collections.abc import Hashable, Iterable
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any, Final
-
-import attrs
+from typing import Any, Final, NamedTuple
 
 from crmcore.calendars import to_utc
 from crmcore.errors import InvalidFact
@@ -20,8 +18,7 @@ MEAN_PLACES: Final = 4
 """A mean is rounded to so many decimal places, half away from zero."""
 
 
-@attrs.frozen(order=True)
-class Moment:
+class Moment(NamedTuple):
     """When something was: as an instant, and by the wall clock."""
 
     at: datetime

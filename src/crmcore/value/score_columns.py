@@ -69,8 +69,10 @@ def door(df: Any, names: Mapping[str, Any], as_of: date | datetime, places: int,
         to_utc(as_of, "as_of")
     sold = lines(df, **names, places=places)
     check_free(answer, [names["key"]])
-    sold.refuse(collected(sold.frame.select(**sold.faults())).rows(named=True)[0])
-    return sold
+    first = {AT: narwhals().col(AT).min()} if sold.sql and sold.instants else {}
+    (found,) = collected(sold.frame.select(**sold.faults(), **first)).rows(named=True)
+    sold.refuse(found)
+    return attrs.evolve(sold, since=found[AT]) if found.get(AT) else sold
 
 
 # --- lines to customers ---

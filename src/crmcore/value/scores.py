@@ -28,7 +28,8 @@ from crmcore.decisions.decision import PolicyRef
 from crmcore.decisions.digest import digest
 from crmcore.decisions.frozen import FrozenMap
 from crmcore.errors import InvalidPolicy
-from crmcore.sales import Sale, as_sale, sums
+from crmcore.sales import Sale, as_sale
+from crmcore.sales.figures import EXACT
 from crmcore.value.purchases import Clock, Moment, mean, natural
 from crmcore.value.scoring import Cuts, Quantiles, Scoring, cuts_of
 from crmcore.value.segments import SegmentMap, cell_name
@@ -294,19 +295,21 @@ class _Bought:
 
 
 def _score(policy: RfmPolicy, sales: Iterable[object], as_of: date | datetime) -> RfmScores:
-    clock, bought, ignored = Clock(as_of), dict[Hashable, _Bought](), 0
-    lines = list[tuple[Hashable, Decimal]]()
+    clock, ignored, nothing = Clock(as_of), 0, Decimal(0)
+    bought, totals = dict[Hashable, _Bought](), dict[Hashable, Decimal]()
     for number, sale in enumerate(map(as_sale, sales)):
-        moment = clock.moment(sale.at)
+        moment, customer = clock.moment(sale.at), sale.customer
         if moment.at > clock.now.at:
             ignored += 1
             continue
-        lines.append((sale.customer, sale.amount))
+        totals[customer] = EXACT.add(totals.get(customer, nothing), sale.amount)
         if sale.bought:
-            held = bought.setdefault(sale.customer, _Bought(moment, set()))
-            held.last = max(held.last, moment)
+            held = bought.get(customer)
+            if held is None:
+                held = bought[customer] = _Bought(moment, set())
+            elif moment > held.last:
+                held.last = moment
             held.counted.add(_counted(policy.frequency, sale, moment.wall, number))
-    totals = sums(lines, "amount")
     found = [
         (key, (clock.now.wall - held.last.wall).days, len(held.counted), _money(policy, totals[key], len(held.counted)))
         for key, held in bought.items()

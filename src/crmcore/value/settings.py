@@ -162,8 +162,9 @@ class Value:
         return self.resolved() == Value(tier=ValuePolicy(zone=self.tier.zone)).resolved()
 
     def check(self) -> tuple[Finding, ...]:
-        """The findings of every policy, keys as they stand in a book; none where the book says nothing about value."""
-        found = () if self.usual else self.tier.check()
+        """The findings of every policy, keys as they stand in a book; none where it says nothing about tiers."""
+        usual = self.tier.canonical() == ValuePolicy(zone=self.tier.zone).canonical()
+        found = () if usual else self.tier.check()
         keys = ("zone" if finding.key == "zone" else f"{NAME}.tier.{finding.key}" for finding in found)
         return tuple(attrs.evolve(finding, key=key) for finding, key in zip(found, keys, strict=True))
 
