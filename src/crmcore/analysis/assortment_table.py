@@ -16,7 +16,7 @@ produce 66.6667 16.6667 4.1667 push
 >>> print(table.row("liquor").text())
 Drop: earns little and sells slowly (margin rate 20.0%, below 22.5%, turnover 10.00, below 12.70)
 >>> print(table.row("liquor").text("zh"))
-淘汰:毛利低、周转慢(毛利率20.0%,低于22.5%,周转率10.00,低于12.70)
+淘汰：毛利低、周转慢（毛利率20.0%，低于22.5%，周转率10.00，低于12.70）
 """
 
 from __future__ import annotations
