@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -156,3 +158,11 @@ def test_instants_need_an_instant_to_be_compared_with() -> None:
     frame = made("polars", who=["a"], net=[1.0], at=[datetime(2020, 1, 1, tzinfo=UTC)])
     with pytest.raises(InvalidFrame, match="give an instant with its zone"):
         lines(frame, key="who", value="net", at="at").literal(date(2020, 1, 1))
+
+
+def test_spark_tells_no_days() -> None:
+    """On a real one see tests/columns; the refusal needs only to know the kind."""
+    given = lines(made("polars", who=["a"], net=[1.0], day=[date(2026, 1, 1)]), key="who", value="net", at="day")
+    spark = attrs.evolve(given, frame=SimpleNamespace(implementation=nw.Implementation.PYSPARK))
+    with pytest.raises(InvalidFrame, match="df: a frame of Spark is not one that can tell days"):
+        days_since(spark, nw.col(AT), date(2026, 1, 2))

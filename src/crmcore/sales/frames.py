@@ -97,8 +97,10 @@ class Lines:
     def faults(self) -> dict[str, Expr]:
         """Expressions that count what cannot be used, to be collected with the rest and given to `refuse`."""
         nw = narwhals()
-        found = {f"{OWN}no_key": nw.col(KEY).is_null().sum(), f"{OWN}no_value": (~nw.col(SOUND)).sum()}
-        return found | ({f"{OWN}no_at": nw.col(AT).is_null().sum()} if "at" in self.names else {})
+        found = {"no_key": nw.col(KEY).is_null(), "no_value": ~nw.col(SOUND)}
+        if "at" in self.names:
+            found["no_at"] = nw.col(AT).is_null()
+        return {f"{OWN}{name}": rows.cast(nw.Int64).sum() for name, rows in found.items()}  # Spark sums no truths
 
     def refuse(self, counted: Mapping[str, Any]) -> None:
         """Raises `InvalidFrame` if `faults` found any."""
@@ -197,8 +199,14 @@ def collected(frame: Frame) -> Frame:
 
 
 def days_since(lines: Lines, last: Expr, now: date | datetime) -> Expr:
-    """Whole days from `last`, an expression of `AT`, to `now`, told by the wall clock of the zone of `now`."""
+    """
+    Whole days from `last`, an expression of `AT`, to `now`, told by the wall clock of the zone of `now`.
+
+    Raises `InvalidFrame` for Spark, where narwhals tells no time between two moments.
+    """
     nw = narwhals()
+    if lines.frame.implementation.is_spark_like():
+        raise InvalidFrame("df", "a frame of Spark", "one that can tell days between two dates", "give df.toArrow()")
     if not lines.instants or not isinstance(now, datetime):
         return (_wall(lines.literal(now)) - _wall(last)).dt.total_seconds() // DAY
     zone, there = zone_of(now.tzinfo or UTC), zone_of(lines.schema[lines.names["at"]].time_zone)
