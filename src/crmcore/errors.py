@@ -77,13 +77,16 @@ class NaiveDatetime(InvalidInput):
 
 @attrs.define
 class MissingFact(InvalidInput):
-    """A record lacks a fact that the policy reads."""
+    """A record lacks a fact that the policy reads; `remedy`: what to do about a fact that no policy reads."""
 
     fact: str
     name: str
     kind: str
+    remedy: str = ""
 
     def __str__(self) -> str:
+        if self.remedy:
+            return f"{self.kind} has no {self.name!r}, which is read as {self.fact!r}; {self.remedy}"
         return (
             f"{self.kind} has no {self.name!r}, which the policy reads as {self.fact!r}; add it"
             f" (None says there was none), or name yours: policy.reading({self.fact}='…')"

@@ -222,7 +222,7 @@ def test_advice_in_words() -> None:
     (row,) = assortment_table([line("a", 100, 60, 20, 20)], limits=LIMITS).rows
     said = "Push: earns well and sells fast (margin rate 40.0%, at least 30.0%, turnover 5.00, at least 4.00)"
     assert row.text() == said
-    assert row.text("zh") == "重点推销：毛利高、周转快（毛利率40.0%，不低于30.0%，周转率5.00，不低于4.00）"
+    assert row.text("zh") == "主推：毛利高、周转快（毛利率40.0%，不低于30.0%，周转率5.00，不低于4.00）"
     (row,) = assortment_table([line("a", 100, None, None, 5)], limits=LIMITS).rows
     said = "No advice: too little is known (margin rate not known, average stock not known, turnover not known)"
     assert row.text() == said

@@ -323,3 +323,9 @@ def test_the_kit_finds_what_is_rare() -> None:
 
     with pytest.raises(AssertionError, match="other than crmcore says"):
         measuring.check_metrics(broken(change))
+
+
+def test_a_segment_is_a_name_or_a_mapping() -> None:
+    """A function is neither; what to give instead is said."""
+    with pytest.raises(InvalidPolicy, match=r"^segment: .* is not the name of a fact, or a mapping"):
+        metrics([], segment=lambda sale: sale.customer)  # type: ignore[arg-type]  # wrong on purpose

@@ -121,6 +121,14 @@ def test_who_was_lost_and_why() -> None:
     assert record["traits"][0] == {"name": "channel", "value": "web", "lost": 2, "stayed": 1, "lift": 2.0}
 
 
+def test_the_order_of_lines_changes_no_row() -> None:
+    """Not for customers either who read alike, 1 and "1"."""
+    lines = [Sale(customer=customer, at=date(2026, 1, 3), amount=10) for customer in ("1", 1)]
+    one, other = (lost_customers(some, last=date(2026, 12, 31)) for some in (lines, lines[::-1]))
+    assert one == other
+    assert {lost.customers for lost in one} == {(), (1, "1")}
+
+
 @given(sales(returns=True), spans(units=("d", "h"), at_least=0), st.sampled_from(["month", "quarter"]))
 def test_they_are_those_whom_metrics_counts(lines: list[Sale], limit: Span, kind: Any) -> None:
     """As many lost in each period, as many there at its end; each of them had bought."""

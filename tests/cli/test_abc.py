@@ -294,3 +294,19 @@ def test_lines_may_be_in_any_order(desk: Desk, shared_data: Path) -> None:
     backwards = "\n".join([head, *reversed(lines), ""])
     args = ("--key", "customer_id", "--value", "amount")
     assert document(desk, "abc", backwards, *args) == document(desk, "abc", content, *args)
+
+
+def test_a_row_with_the_total_is_asked_about(desk: Desk) -> None:
+    """A customer who has as much as all others together may be the last line of a spreadsheet."""
+    lines = "customer,amount\na,10\nb,20.5\n合计,30.5\n"
+    assert "合计 has as much as all others together: is it a row with the total?" in page(desk, "abc", lines)
+    assert "合计 的金额等于其他所有客户之和：是否为合计行？" in page(desk, "abc", lines, "--lang", "zh")
+    assert not document(desk, "abc", "customer,amount\na,10\nb,10\n")["notes"][1:]
+
+
+def test_ties_may_go_by_key(desk: Desk) -> None:
+    """With --ties stable those of equal value are judged one by one."""
+    lines = "customer,amount\na,60\n" + "".join(f"{key},10\n" for key in "edcb")
+    classes = {ties: document(desk, "abc", lines, "--ties", ties)["rows"] for ties in ("together", "stable")}
+    assert {row["class"] for row in classes["together"]} == {"A"}
+    assert "".join(row["class"] for row in classes["stable"]) == "AAABB"

@@ -219,10 +219,22 @@ def test_these_are_numbers(text: str) -> None:
     assert str(decimal("-0.0")) == "0.0"
 
 
+@given(st.integers(-(10**15), 10**15), st.integers(0, 3))
+def test_commas_part_thousands_where_there_is_no_other_way(units: int, places: int) -> None:
+    """Before a point, or more than one of them; a comma alone is refused."""
+    number = Decimal(units).scaleb(-places)
+    text = f"{number:,f}"
+    read = decimal(text)
+    assert isinstance(read, Refusal) if text.count(",") == 1 and places == 0 else read == number
+
+
 @pytest.mark.parametrize(
     "text",
     [
-        "1,234.50",
+        "1,234",
+        "1,23.4",
+        "1234,567.0",
+        "1,234.",
         "1.234,50",
         "1 234",
         "1_000",
@@ -302,3 +314,14 @@ def test_without_the_extra_it_is_named_before_the_work(desk: Desk, monkeypatch: 
     result = desk.run("abc", "no.csv", "--plot", str(desk.folder / "x.svg"))
     assert (result.exit_code, result.stdout) == (2, "")
     assert "crmcore[report]" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "option"),
+    [("客户,金额\n和平,3\n".encode("gb18030"), "--encoding"), (b"customer;amount\nann;3\n", "--delimiter")],
+)
+def test_without_a_map_the_option_is_named_too(desk: Desk, content: bytes, option: str) -> None:
+    """Nobody has to write a map for one word."""
+    result = desk.run("abc", desk.write("lines.csv", content))
+    assert result.exit_code == 2
+    assert f"or say {option};" in result.stderr

@@ -132,3 +132,11 @@ def test_periods_of_cdnow_agree_with_plain_counting(desk: Desk, shared_data: Pat
     assert sum(each["new"] for each in periods) == len(first)
     assert all(each["end"] == each["start"] + each["new"] + each["returned"] - each["lost"] for each in periods)
     assert all(after["start"] == before["end"] for before, after in pairwise(periods))
+
+
+def test_a_last_period_that_is_not_over_is_told(desk: Desk) -> None:
+    """Its end lies ahead, and whoever bought until today is silent by then."""
+    note = "the last sale is of 2026-05-02; 2026 goes on"
+    assert any(said.startswith(note) for said in document(desk, "metrics", LINES, "--period", "year")["notes"])
+    whole = LINES + "gus,2026-12-01,1.00,o10,south\n"
+    assert not any("goes on" in said for said in document(desk, "metrics", whole, "--period", "year")["notes"])

@@ -66,6 +66,13 @@ def test_classes_outside_the_base_are_shown_where_somebody_is_in_them(desk: Desk
     assert not any(line.startswith(("Z", "N ")) for line in without.splitlines())
 
 
+def test_a_class_keeps_its_name_though_a_word_of_ours_is_called_so(desk: Desk) -> None:
+    """Above its column and in front of its row; `key` is no customer here."""
+    text = page(desk, "migration", LINES, "--period", "quarter", "--cuts", "50", "--labels", "key,value")
+    assert "customer" not in text
+    assert {"key", "value", "new", "sum"} <= {line.split()[0] for line in text.splitlines() if line.strip()}
+
+
 @pytest.mark.rule("VAL-2")
 def test_years_of_cdnow_agree_with_two_classings(desk: Desk, shared_data: Path) -> None:
     path = shared_data / "cdnow/transactions.csv"

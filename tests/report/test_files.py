@@ -116,6 +116,16 @@ def test_no_folder(tmp_path: Path) -> None:
         draw(PLAIN["pareto"], tmp_path / "there" / "plot.svg")
 
 
+def test_no_place_for_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What could not be written is refused before the work, by its name."""
+    (tmp_path / "taken.svg").mkdir()
+    with pytest.raises(InvalidFile, match=r"taken\.svg.* is a folder; give the plot another name"):
+        check_plot(tmp_path / "taken.svg")
+    monkeypatch.setattr("os.access", lambda *_: False)
+    with pytest.raises(InvalidFile, match="cannot be written to; name a folder that you may write to"):
+        check_plot(tmp_path / "plot.svg")
+
+
 def test_checked_before_the_work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A host that asks before the work learns that the extra is missing, too."""
     monkeypatch.setitem(__import__("sys").modules, "matplotlib", None)

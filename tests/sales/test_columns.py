@@ -10,6 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import attrs
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -71,6 +72,14 @@ def test_decimals_become_minor_units(kind: str) -> None:
     assert values(given.frame, VALUE) == [1100, -2250]
 
 
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "pandas"])
+def test_decimals_are_rounded_as_decimals(kind: str) -> None:
+    """1.005 is a little less as a float."""
+    net = [Decimal(text) for text in ("1.005", "-1.005", "0.285", "0.284")]
+    given = lines(made(kind, who=["a"] * 4, net=net), key="who", value="net")
+    assert values(given.frame, VALUE) == [101, -101, 29, 28]
+
+
 def test_python_decimals_in_pandas_are_refused() -> None:
     """They have no type that a column could be read by."""
     with pytest.raises(InvalidFrame, match="decimal column of Arrow"):
@@ -109,7 +118,7 @@ def test_the_columns_asked_for_must_be_there_and_fit() -> None:
         lines(frame, key="wo", value="net")
     with pytest.raises(InvalidFrame, match="column 'net': String is not a number"):
         lines(frame, key="who", value="net")
-    with pytest.raises(InvalidFrame, match="column 'day': String is not an instant"):
+    with pytest.raises(InvalidFrame, match="column 'day': String is not a date or an instant"):
         lines(made("polars", who=["a"], net=[1], day=["2026-01-01"]), key="who", value="net", at="day")
     with pytest.raises(InvalidPolicy, match="places: 7 is not a whole number from 0 to 6"):
         lines(made("polars", who=["a"], net=[1.0]), key="who", value="net", places=7)
@@ -166,3 +175,14 @@ def test_spark_tells_no_days() -> None:
     spark = attrs.evolve(given, frame=SimpleNamespace(implementation=nw.Implementation.PYSPARK))
     with pytest.raises(InvalidFrame, match="df: a frame of Spark is not one that can tell days"):
         days_since(spark, nw.col(AT), date(2026, 1, 2))
+
+
+def test_pandas_keeps_dates_as_objects() -> None:
+    """`.dt.date`, and a list of dates, give a column of objects; the index, which may repeat, is no matter."""
+    days = [date(2020, 1, 3), None, date(2020, 1, 1)]
+    frame = pd.DataFrame({"who": ["a", "b", "c"], "net": [1, 2, 3], "at": days}, index=[7, 7, 0])
+    given = lines(frame, key="who", value="net", at="at")
+    found = given.frame.select(same=nw.col(AT) == given.literal(date(2020, 1, 1)))
+    assert values(found, "same") == [False, False, True]
+    with pytest.raises(InvalidFrame, match="Object is not a date or an instant"):
+        lines(frame.assign(at=[date(2020, 1, 1), "?", 3]), key="who", value="net", at="at")

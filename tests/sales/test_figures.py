@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from crmcore import Money
 from crmcore.errors import CurrencyMismatch, InvalidFact
 from crmcore.sales import exact, exact_sum, share, sums
+from crmcore.sales.figures import rounded
 
 AMOUNTS = st.decimals(min_value=-(10**9), max_value=10**9, places=4, allow_nan=False)
 LINES = st.lists(st.tuples(st.sampled_from("abc"), AMOUNTS))
@@ -72,8 +73,26 @@ def test_a_kind_of_decimal_is_a_decimal() -> None:
     assert type(exact(Amount("1.5"))) is Decimal
 
 
+@given(st.fractions(-1000, 1000, max_denominator=2000), st.integers(0, 4))
+def test_rounding_is_to_the_nearest_and_halves_go_away_from_zero(value: Fraction, places: int) -> None:
+    """And mirrors at zero, without a negative one."""
+    found = rounded(value, places)
+    off = abs(Fraction(found)) - abs(value)
+    assert -Fraction(1, 2) < off * 10**places <= Fraction(1, 2)
+    assert found.as_tuple().exponent == -places
+    assert rounded(-value, places) == -found
+    assert not (found.is_signed() and found.is_zero())
+
+
 def test_a_share_is_exact_or_none() -> None:
     """A third is a third; of nothing there is no share."""
     assert share(1, 3) == Fraction(1, 3)
     assert share(Decimal("0.5"), Decimal(2)) == Fraction(1, 4)
     assert share(1, 0) is None
+
+
+@pytest.mark.parametrize("line", [5, "abc", ("a", 1, 2), ("a",)])
+def test_a_line_that_is_no_pair_is_refused(line: object) -> None:
+    """Iterating over a frame gives names of columns, over a series values: neither is a line."""
+    with pytest.raises(InvalidFact, match=r"^line is .*; expected a pair \(key, value\)"):
+        sums([("a", 1), line])  # type: ignore[list-item]  # wrong on purpose

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crmcore.errors import InvalidCalendar, InvalidPolicy, NaiveDatetime
+from crmcore.errors import InvalidCalendar, InvalidFact, InvalidPolicy, NaiveDatetime
 from crmcore.sales import Period, Periods
 
 KINDS = st.sampled_from(["month", "quarter", "year"])
@@ -61,6 +61,18 @@ def test_the_last_year_has_periods_too() -> None:
     """They end with the calendar."""
     assert Periods("year").of(date(9999, 6, 1)) == Period(date(9999, 1, 1), date.max, "year")
     assert Periods("month").of(date(9999, 6, 1)).end == date(9999, 7, 1)
+
+
+@pytest.mark.parametrize("kind", ["month", "quarter", "year"])
+def test_the_last_period_is_the_last(kind: str) -> None:
+    """Nothing comes after it, and its end, the last day of the calendar, lies in none: a sentinel is no sale."""
+    periods = Periods(kind)  # type: ignore[arg-type]  # a str of hypothesis
+    *_, last = periods.between(date(9998, 1, 1), date(9999, 12, 30))
+    assert last == periods.of(date(9999, 12, 30))
+    with pytest.raises(OverflowError):
+        periods.after(last)
+    with pytest.raises(InvalidFact, match="9999-12-31"):
+        periods.of(date.max)
 
 
 def test_a_naive_instant_is_refused() -> None:

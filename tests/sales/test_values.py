@@ -66,3 +66,9 @@ def test_a_name_that_is_not_there_is_told() -> None:
     """With the fact it was to be."""
     with pytest.raises(MissingFact, match="'customer'"):
         list(read_sales(ROWS))
+
+
+def test_what_a_sale_lacks_is_named_by_what_reads_it() -> None:
+    """No policy reads sales, so `policy.reading` would be no help."""
+    with pytest.raises(MissingFact, match=r"has no 'who', which is read as 'customer'; add it, or .*: read_sales"):
+        list(read_sales([{"at": date(2026, 1, 1), "amount": 1}], customer="who"))

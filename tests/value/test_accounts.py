@@ -26,15 +26,10 @@ BACKENDS = ("polars", "polars_lazy", "pandas", "pandas_arrow", "pyarrow", "duckd
 Policy = Callable[..., KeyAccountPolicy]
 
 
-ONE = settings(report_multiple_bugs=False)
-"""A broken variant then fails with the one assertion, never with a group."""
-
-
 # --- laws: each takes the policy, so that a broken one can be tried ---
 
 
 def the_top_share_is_in_rounded_up(policy: Policy) -> None:
-    @ONE
     @given(VALUES, TOPS)
     def law(values: dict[str, int], top: str) -> None:
         found = policy(top=top).pick(values)
@@ -48,7 +43,6 @@ def the_top_share_is_in_rounded_up(policy: Policy) -> None:
 
 
 def nobody_outside_is_greater_or_equal(policy: Policy) -> None:
-    @ONE
     @given(VALUES, TOPS)
     def law(values: dict[str, int], top: str) -> None:
         found = policy(top=top).pick(values)
@@ -61,7 +55,6 @@ def nobody_outside_is_greater_or_equal(policy: Policy) -> None:
 
 
 def the_share_is_of_the_positive_sales(policy: Policy) -> None:
-    @ONE
     @given(VALUES)
     def law(values: dict[str, int]) -> None:
         found = policy().pick(values)
@@ -74,7 +67,6 @@ def the_share_is_of_the_positive_sales(policy: Policy) -> None:
 
 
 def customers_without_sales_change_nothing(policy: Policy) -> None:
-    @ONE
     @given(VALUES, st.integers(1, 9))
     def law(values: dict[str, int], more: int) -> None:
         idle = {f"idle{number}": -number % 2 - 1 for number in range(more)}
@@ -84,7 +76,6 @@ def customers_without_sales_change_nothing(policy: Policy) -> None:
 
 
 def from_the_limit_on_it_is_a_department(policy: Policy) -> None:
-    @ONE
     @given(VALUES, st.integers(1, 6))
     def law(values: dict[str, int], limit: int) -> None:
         found = policy(department_from=limit).pick(values)
@@ -94,7 +85,6 @@ def from_the_limit_on_it_is_a_department(policy: Policy) -> None:
 
 
 def class_a_is_reported_beside_it(policy: Policy) -> None:
-    @ONE
     @given(VALUES, st.sampled_from(["share", "class_a"]))
     def law(values: dict[str, int], by: Any) -> None:
         found, classes = policy(by=by).pick(values), abc(values)
@@ -186,6 +176,7 @@ class OfTheNet(KeyAccountPolicy):
         (class_a_is_reported_beside_it, AlwaysByShare),
     ],
 )
+@pytest.mark.usefixtures("one_fault")
 def test_the_law_bites(law: Callable[[Policy], None], broken: Policy) -> None:
     """A policy that breaks the law is caught by it."""
     with pytest.raises(AssertionError):

@@ -210,7 +210,10 @@ def test_bad_values_are_refused(values: Any) -> None:
 
 @pytest.mark.rule("VAL-7", "VAL-9")
 @pytest.mark.parametrize("straddle", STRADDLES)
-@pytest.mark.parametrize("parameters", [{}, {"cuts": "s4", "nonpositive": "lowest"}, {"cuts": (20, 40, 60, 80)}])
+@pytest.mark.parametrize(
+    "parameters",
+    [{}, {"cuts": "s4", "nonpositive": "lowest"}, {"cuts": (20, 40, 60, 80)}, {"ties": "stable"}],
+)
 def test_the_laws_hold(straddle: Any, parameters: dict[str, Any]) -> None:
     """Scaling, zeros, order, splitting, ties, monotony, the order of the straddles."""
     check_abc_policy(AbcPolicy(straddle=straddle, **parameters))
@@ -301,26 +304,59 @@ def cdnow(data: Path) -> pd.DataFrame:
     return pd.DataFrame({"key": lines["customer_id"], "units": cents, "places": 2})
 
 
-def by_pandas(lines: pd.DataFrame, cuts: tuple[int, int], straddle: str) -> pd.DataFrame:
-    """Written for this test: blocks of equal values, each cut in whole numbers."""
+def by_pandas(lines: pd.DataFrame, cuts: tuple[Any, Any], straddle: str, ties: str = "together") -> pd.DataFrame:
+    """Written for this test: blocks of equal values, or each row a block, each cut in whole numbers."""
     total = lines.groupby("key")["units"].sum().rename("units").reset_index()
     total = total.sort_values(["units", "key"], ascending=[False, True], ignore_index=True)
     inside = total["units"].clip(lower=0)
     total["running"], base = inside.cumsum(), int(inside.sum())
-    end = total.groupby("units")["running"].transform("max")
-    start = end - inside.groupby(total["units"]).transform("sum")
+    block = total["units"] if ties == "together" else total["key"]
+    end = total.groupby(block)["running"].transform("max")
+    start = end - inside.groupby(block).transform("sum")
     total["class"] = "C"
     for label, cut in (("B", cuts[1]), ("A", cuts[0])):
+        hundredths = int(Decimal(cut) * 100)
         above = {
-            "upper": start * 100 < base * cut,
-            "lower": end * 100 <= base * cut,
-            "nearest": (start + end) * 100 <= 2 * base * cut,
+            "upper": start * 10_000 < base * hundredths,
+            "lower": end * 10_000 <= base * hundredths,
+            "nearest": (start + end) * 10_000 <= 2 * base * hundredths,
         }[straddle]
         total.loc[above, "class"] = label
     total.loc[total["units"] == 0, "class"] = "Z"
     total.loc[total["units"] < 0, "class"] = "N"
     total["cumulative"] = (total["running"] / base).where(total["units"] > 0)
     return total
+
+
+@pytest.mark.rule("VAL-7", "VAL-9")
+@pytest.mark.parametrize("ties", ["together", "stable"])
+@pytest.mark.parametrize("straddle", STRADDLES)
+def test_tied_values_of_cdnow_under_both_rules(shared_data: Path, straddle: Any, ties: Any) -> None:
+    """Cuts through the many who bought one CD at the same price, by objects, by columns, and by pandas."""
+    lines = cdnow(shared_data)
+    cuts = ("97.7", "99.45")  # each within the customers of 15.36 and of 11.77
+    theirs = by_pandas(lines, cuts, straddle, ties)
+    values = [(key, Decimal(int(units)) / 100) for key, units in zip(lines["key"], lines["units"], strict=True)]
+    said = abc(values, cuts=cuts, straddle=straddle, ties=ties)
+    assert [(row.key, row.class_) for row in said.rows] == list(zip(theirs["key"], theirs["class"], strict=True))
+    frame = pd.DataFrame({"customer": lines["key"], "amount": lines["units"] / 100})
+    columns = abc_frame(frame, key="customer", value="amount", cuts=cuts, straddle=straddle, ties=ties)
+    assert list(columns["class"]) == list(theirs["class"])
+    parted = theirs.groupby("units")["class"].nunique().max()
+    assert parted == (1 if ties == "together" else 2)
+
+
+def test_stable_ties_go_by_key() -> None:
+    """The first of the four who are equal is still in class A; input order has no say."""
+    values = {"e": 10, "d": 10, "c": 10, "b": 10, "a": 60}
+    assert [(row.key, row.class_) for row in abc(values, cuts=(75, 95), ties="stable").rows] == [
+        ("a", "A"),
+        ("b", "A"),
+        ("c", "A"),
+        ("d", "B"),
+        ("e", "B"),
+    ]
+    assert {row.class_ for row in abc(values, cuts=(75, 95)).rows} == {"A"}
 
 
 SQL = """
@@ -371,3 +407,9 @@ def test_real_data_agree_with_pandas_and_sql(
     frame = pd.DataFrame({"customer": lines["key"], "amount": lines["units"] / 10**places})
     columns = abc_frame(frame, key="customer", value="amount", cuts=name, straddle=straddle, places=places)
     assert list(columns["class"]) == list(theirs["class"])
+
+
+def test_labels_of_what_is_outside_the_base_are_taken() -> None:
+    """Said without a double negative."""
+    with pytest.raises(InvalidPolicy, match=r"^labels: \('X', 'Z'\) is not free: Z is for what is outside the base$"):
+        abc({"a": 1}, cuts=(50,), labels=("X", "Z"))

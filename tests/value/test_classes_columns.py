@@ -26,12 +26,13 @@ LAZY = ("polars-lazy", "duckdb")
 
 
 def policies() -> Any:
-    """Every straddle and place for what is not positive, presets and cuts of many digits."""
+    """Every straddle, both rules for ties, both places for what is not positive, presets and cuts of many digits."""
     cuts = st.sampled_from(["s1", "s4", (50,), (0.5, 75, "99.999999"), ("33.333333", "66.666667"), ("0.000001",)])
     return st.builds(
         AbcPolicy,
         cuts=cuts,
         straddle=st.sampled_from(["upper", "lower", "nearest"]),
+        ties=st.sampled_from(["together", "stable"]),
         nonpositive=st.sampled_from(["own", "lowest"]),
     )
 

@@ -184,6 +184,13 @@ def test_the_mean_is_by_frequency_net_and_rounded_to_four_places() -> None:
     assert [row.monetary for row in rows] == [Decimal("5.0000"), Decimal("-0.5000"), Decimal("0.3333")]
 
 
+def test_a_mean_that_is_hardly_below_zero_is_zero() -> None:
+    """And says so without a sign."""
+    sales = [sold("u", AS_OF, 1), sold("u", AS_OF, "-1.00001")]
+    (row,) = rfm(sales, as_of=AS_OF, monetary="mean").rows
+    assert row.record()["monetary"] == "0.0000"
+
+
 # --- time ---
 
 
@@ -239,7 +246,7 @@ def test_any_records_will_do() -> None:
 @given(st.permutations(["b", "a", 10, 9, None, (1,), date(2026, 1, 1)]))
 def test_keys_of_any_type_have_an_order(keys: list[Any]) -> None:
     said = rfm([sold(key, AS_OF, 1) for key in keys], as_of=AS_OF)
-    assert [row.key for row in said.rows] == [None, date(2026, 1, 1), 10, 9, "a", "b", (1,)]
+    assert [row.key for row in said.rows] == [None, date(2026, 1, 1), 9, 10, "a", "b", (1,)]
     assert [row.key for row in rfm([sold(n, AS_OF, 1) for n in (10, 9)], as_of=AS_OF).rows] == [9, 10]
 
 

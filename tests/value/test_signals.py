@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from crmcore.errors import InvalidFact
@@ -22,15 +22,10 @@ SIGNALS = st.dictionaries(KEYS, st.builds(Signals, potential=st.sampled_from([No
 Found = Callable[[Classes, Mapping[Any, Signals]], tuple[Candidate, ...]]
 
 
-ONE = settings(report_multiple_bugs=False)
-"""A broken variant then fails with the one assertion, never with a group."""
-
-
 # --- laws: each takes the function, so that a broken one can be tried ---
 
 
 def everyone_with_a_class_above_but_those_without_potential(found: Found) -> None:
-    @ONE
     @given(VALUES, SIGNALS)
     def law(values: dict[str, int], signals: dict[str, Signals]) -> None:
         classes = abc(values)
@@ -43,7 +38,6 @@ def everyone_with_a_class_above_but_those_without_potential(found: Found) -> Non
 
 
 def the_distance_is_what_lacks_to_the_least_of_the_nearest_class_above(found: Found) -> None:
-    @ONE
     @given(VALUES)
     def law(values: dict[str, int]) -> None:
         classes = abc(values)
@@ -61,7 +55,6 @@ def the_distance_is_what_lacks_to_the_least_of_the_nearest_class_above(found: Fo
 
 
 def the_nearest_come_first(found: Found) -> None:
-    @ONE
     @given(VALUES, SIGNALS)
     def law(values: dict[str, int], signals: dict[str, Signals]) -> None:
         order = [(candidate.distance, -candidate.value) for candidate in found(abc(values), signals)]
@@ -71,7 +64,6 @@ def the_nearest_come_first(found: Found) -> None:
 
 
 def signals_change_neither_class_nor_distance(found: Found) -> None:
-    @ONE
     @given(VALUES, SIGNALS)
     def law(values: dict[str, int], signals: dict[str, Signals]) -> None:
         classes = abc(values)
@@ -84,7 +76,6 @@ def signals_change_neither_class_nor_distance(found: Found) -> None:
 
 
 def order_does_not_matter(found: Found) -> None:
-    @ONE
     @given(VALUES)
     def law(values: dict[str, int]) -> None:
         assert found(abc(dict(reversed(values.items()))), {}) == found(abc(values), {})
@@ -148,6 +139,7 @@ def _last_given() -> Found:
         (order_does_not_matter, _last_given()),
     ],
 )
+@pytest.mark.usefixtures("one_fault")
 def test_the_law_bites(law: Callable[[Found], None], broken: Found) -> None:
     """A function that breaks the law is caught by it."""
     with pytest.raises(AssertionError):

@@ -19,6 +19,7 @@ from crmcore.analysis.advice_words import words_of
 from crmcore.analysis.ratios import fractions
 from crmcore.decisions.frozen import FrozenMap
 from crmcore.errors import InvalidFact, InvalidPolicy
+from crmcore.sales.figures import nearest
 
 __all__ = ["ADVICE", "Advice", "AdviceLimits", "AdviceReason", "AdviceRow", "Fact", "Level", "Selling", "Verdict"]
 
@@ -182,7 +183,7 @@ class AdviceLimits:
 
     def record(self) -> dict[str, float | None]:
         """JSON-able."""
-        return {name: None if limit is None else float(limit) for name, limit in attrs.asdict(self).items()}
+        return {name: nearest(limit) for name, limit in attrs.asdict(self).items()}
 
 
 @attrs.frozen
@@ -196,9 +197,8 @@ class AdviceReason:
 
     def record(self) -> dict[str, Any]:
         """JSON-able."""
-        observed = None if self.observed is None else float(self.observed)
-        limit = None if self.limit is None else float(self.limit)
-        return {"fact": self.fact.value, "level": self.level.value, "observed": observed, "limit": limit}
+        figures = {"observed": nearest(self.observed), "limit": nearest(self.limit)}
+        return {"fact": self.fact.value, "level": self.level.value, **figures}
 
     def text(self, lang: str = "en") -> str:
         """The reason in words."""

@@ -48,7 +48,7 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
     "zh": {
         "head": "{advice}：{why}（{reasons}）",
         "join": "，",
-        "advice.push": "重点推销",
+        "advice.push": "主推",
         "advice.keep": "保持",
         "advice.watch": "观察",
         "advice.drop": "淘汰",

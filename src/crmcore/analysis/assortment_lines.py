@@ -8,15 +8,16 @@ from typing import Any, Final
 
 import attrs
 
-from crmcore.analysis.lines import one_fact, optional
+from crmcore.analysis.lines import one_fact
 from crmcore.decisions.facts import FactReader
 from crmcore.errors import InvalidFact, InvalidPolicy
 from crmcore.sales.figures import EXACT, Number, sums
+from crmcore.sales.values import optional
 
 __all__ = ["Figures", "added", "all_of"]
 
 FACTS: Final = ("product", "sales", "cost", "opening", "closing")
-READ: Final = FactReader(FACTS, {})
+READ: Final = FactReader(FACTS, {}, "add it to each line")
 HALF: Final = Decimal("0.5")
 
 

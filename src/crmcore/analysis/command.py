@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, datetime
 from typing import Any, Final, TypeAlias
 
 import attrs
@@ -12,7 +13,7 @@ from crmcore.analysis.assortment_table import assortment_table
 from crmcore.analysis.metrics import Metrics, metrics
 from crmcore.analysis.values import Undefined
 from crmcore.files import FactSpec, Record, Records
-from crmcore.sales.periods import Periods
+from crmcore.sales.periods import Period, Periods
 from crmcore.sales.records import SaleFile, known
 
 __all__ = ["PRODUCTS", "MetricsReport", "Noted", "RatioReport", "assorted", "measured"]
@@ -23,6 +24,7 @@ Sections: TypeAlias = Iterator[tuple[str, Any]]
 """A JSON document, key by key."""
 
 SHOWN: Final = 5
+TENTH: Final = 10
 PERIOD: Final = FactSpec("period", filled=True, option="--period-column")
 PRODUCTS: Final = (
     FactSpec("product", required=True, filled=True, option="--product"),
@@ -43,12 +45,16 @@ class MetricsReport:
 
     metrics: Metrics
     skipped: int
+    last: date | None = None
+    """The day of the last sale."""
 
     def notes(self) -> Iterator[Noted]:
         """What is to be said beside the figures: which have no value, and why."""
         rows = self.metrics.periods
         if not rows:
             yield "metrics.empty", {}
+        if rows and self.last is not None and _unfinished(rows[-1].period, self.last):
+            yield "metrics.unfinished", {"period": str(rows[-1].period), "last": str(self.last)}
         yield from _undefined(rows, "period", ("growth", "churn", "average_order", "frequency"))
         if self.skipped:
             yield "skipped", {"count": self.skipped}
@@ -60,6 +66,11 @@ class MetricsReport:
         yield from record.items()
         yield "skipped", self.skipped
         yield "notes", list(notes)
+
+
+def _unfinished(period: Period, last: date) -> bool:
+    """Whether more than a tenth of a period lies after the last sale: the file hardly goes to its end."""
+    return (period.end - last).days - 1 > (period.end - period.first).days / TENTH
 
 
 def _undefined(rows: Sequence[Any], place: str, names: Sequence[str]) -> Iterator[Noted]:
@@ -80,8 +91,16 @@ def _undefined(rows: Sequence[Any], place: str, names: Sequence[str]) -> Iterato
 def measured(file: SaleFile, periods: Periods, *, lost_after: str) -> MetricsReport:
     """The metrics of each period of a file, by segment too where the file has one; raises `InvalidFile`."""
     segment = "segment" if file.layout.has("segment") else None
-    found = metrics(map(_line, file), periods=periods, lost_after=lost_after, segment=segment)
-    return MetricsReport(found, file.skipped)
+    days: list[date | datetime] = []
+
+    def lines() -> Iterator[Record]:
+        for line in map(_line, file):
+            if not days or line["at"] > days[0]:
+                days[:] = [line["at"]]
+            yield line
+
+    found = metrics(lines(), periods=periods, lost_after=lost_after, segment=segment)
+    return MetricsReport(found, file.skipped, periods.day(days[0]) if days else None)
 
 
 def _line(line: Record) -> Record:

@@ -21,7 +21,7 @@ from typing import Any, Final
 
 import attrs
 
-from crmcore.analysis.lines import largest, moment
+from crmcore.analysis.lines import largest
 from crmcore.analysis.ratios import Stock, fractions
 from crmcore.analysis.records import amount as shown
 from crmcore.analysis.records import number, said
@@ -30,6 +30,7 @@ from crmcore.decisions.facts import FactReader
 from crmcore.errors import InvalidFact, InvalidPolicy
 from crmcore.sales.figures import Number, exact, exact_sum, share, sums
 from crmcore.sales.periods import Period, Periods
+from crmcore.sales.values import moment
 
 __all__ = [
     "CHANNELS",
@@ -54,6 +55,7 @@ CHANNELS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
     }
 )
 """S1's channels and their names; any other code is one, too."""
+MONTHS: Final = Periods()
 
 
 # --- parts of a whole ---
@@ -97,7 +99,7 @@ def composition(lines: Iterable[object], by: str = "channel", *, amount: str = "
 
     Raises `MissingFact`, `InvalidFact`, `CurrencyMismatch`.
     """
-    read = FactReader((by, "amount"), {"amount": amount})
+    read = FactReader((by, "amount"), {"amount": amount}, "add it to each line")
     totals: dict[Hashable, Decimal] = sums((read(line) for line in lines), "amount")
     total = exact_sum(totals.values())
     parts = (Part(key, value, share_of(value, total)) for key, value in totals.items())
@@ -181,7 +183,7 @@ class CustomerShares:
 def customer_shares(
     lines: Iterable[object],
     *,
-    period: Periods = Periods(),  # noqa: B008  # frozen
+    period: Periods = MONTHS,
     expected: Mapping[Any, Stock] = MappingProxyType({}),
     wallet: Mapping[Any, Number] = MappingProxyType({}),
 ) -> CustomerShares:
@@ -193,7 +195,7 @@ def customer_shares(
 
     Raises `MissingFact`, `InvalidFact`, `InvalidPolicy`, `CurrencyMismatch`.
     """
-    read = FactReader(("customer", "at", "amount"), {})
+    read = FactReader(("customer", "at", "amount"), {}, "add it to each line")
     facts = [(customer, period.of(moment(at)), amount) for customer, at, amount in map(read, lines)]
     shares = {customer: part(value, f"expected[{customer!r}]") for customer, value in expected.items()}
     sold: dict[Period, dict[Hashable, Decimal]] = defaultdict(lambda: dict.fromkeys(shares, Decimal(0)))
@@ -294,7 +296,7 @@ def product_mix(lines: Iterable[object], *, plan: Mapping[Any, Number] = Mapping
     `lines` have product and amount; what is planned and was not sold is there, with 0. A plan of 0 or less is none.
     Raises `MissingFact`, `InvalidFact`, `CurrencyMismatch`.
     """
-    read = FactReader(("product", "amount"), {})
+    read = FactReader(("product", "amount"), {}, "add it to each line")
     found: dict[Hashable, Decimal] = sums((read(line) for line in lines), "amount")
     planned = {product: exact(value, "plan", product) for product, value in plan.items()}
     sold = dict.fromkeys(planned, Decimal(0)) | found

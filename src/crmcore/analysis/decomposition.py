@@ -27,6 +27,8 @@ from crmcore.analysis.metrics import PeriodMetrics
 from crmcore.analysis.values import Undefined
 from crmcore.errors import InvalidFact, InvalidPolicy
 from crmcore.sales import Number, exact, exact_sum
+from crmcore.sales.figures import nearest
+from crmcore.sales.names import by_text
 
 __all__ = ["Change", "MixChange", "SalesTree", "Shift", "ShiftKind", "decompose", "mix_change"]
 
@@ -210,7 +212,7 @@ class MixChange:
             {"segment": str(s.segment), "kind": s.kind, "within": float(s.within), "mix": float(s.mix)}
             for s in self.shifts
         ]
-        found = {name: None if value is None else float(value) for name, value in figures.items()}
+        found = {name: nearest(value) for name, value in figures.items()}
         return {**found, "shifts": shifts, "undefined": self.undefined}
 
 
@@ -232,7 +234,7 @@ def mix_change(before: Parts, after: Parts) -> MixChange:
     if totals[0] is None or totals[1] is None:
         return MixChange(before=totals[0], after=totals[1], undefined=Undefined.NO_TOTAL)
     middle = (totals[0] + totals[1]) / 2
-    segments = sorted({**old, **new}, key=str)
+    segments = sorted({**old, **new}, key=by_text)
     shifts = tuple(_shift(segment, old.get(segment), new.get(segment), middle) for segment in segments)
     return MixChange(before=totals[0], after=totals[1], shifts=shifts)
 

@@ -25,6 +25,7 @@ from crmcore.analysis.values import Measure, Ratio, Undefined
 from crmcore.calendars import Span
 from crmcore.errors import InvalidFact, InvalidPolicy
 from crmcore.sales import Periods, share
+from crmcore.sales.figures import nearest
 
 __all__ = ["Conversion", "RepeatBuying", "first_purchases", "repeat_buying", "win_rate"]
 
@@ -50,8 +51,7 @@ class Conversion:
 
     def record(self) -> dict[str, Any]:
         """For JSON."""
-        value = self.ratio.value
-        return {**attrs.asdict(self), "conversion": None if value is None else float(value)}
+        return {**attrs.asdict(self), "conversion": nearest(self.ratio.value)}
 
 
 def first_purchases(
@@ -128,12 +128,12 @@ class RepeatBuying:
 
     def record(self) -> dict[str, Any]:
         """For JSON."""
-        found = {
-            "frequency": self.frequency.value,
-            "repeat_frequency": self.repeat_frequency,
-            "repeat_rate": self.repeat_rate,
+        return {
+            **attrs.asdict(self),
+            "frequency": nearest(self.frequency.value),
+            "repeat_frequency": nearest(self.repeat_frequency),
+            "repeat_rate": nearest(self.repeat_rate),
         }
-        return {**attrs.asdict(self), **{name: None if v is None else float(v) for name, v in found.items()}}
 
 
 def repeat_buying(sales: Iterable[object]) -> RepeatBuying:

@@ -26,7 +26,7 @@ from typing import Any, Final, TypeAlias
 import attrs
 
 from crmcore.analysis.composition import share_of
-from crmcore.analysis.lines import moment, one_fact, optional, order
+from crmcore.analysis.lines import one_fact
 from crmcore.analysis.records import amount as shown
 from crmcore.analysis.records import number, said
 from crmcore.analysis.values import Undefined
@@ -34,7 +34,9 @@ from crmcore.decisions.facts import FactReader
 from crmcore.decisions.frozen import FrozenMap
 from crmcore.errors import InvalidPolicy
 from crmcore.sales.figures import EXACT, sums
+from crmcore.sales.names import by_text
 from crmcore.sales.periods import Periods
+from crmcore.sales.values import moment, optional
 
 __all__ = ["BY", "QUARTERS", "HistoryRow", "SalesHistory", "history_by", "sales_history"]
 
@@ -121,7 +123,7 @@ def sales_history(
         raise InvalidPolicy("seasons", sorted(seasons), "a season for each month from 1 to 12")
     if isinstance(by, str):
         raise InvalidPolicy("by", by, "a sequence of facts: ('product',)")
-    read = FactReader(("at", "amount", *(name for name in by if name != SEASON)), {})
+    read = FactReader(("at", "amount", *(name for name in by if name != SEASON)), {}, "add it to each line")
     days = Periods("year", zone)
     cells = [_cell(line, read, by, seasons, days) for line in lines]
     kept = [cell for cell in cells if years is None or years[0] <= cell[0] <= years[1]]
@@ -139,7 +141,7 @@ def history_by(lines: Iterable[object], owner: str = "owner", **asked: Any) -> M
     owner_of, parts = one_fact(owner), defaultdict[Hashable, list[object]](list)
     for line in given:
         parts[owner_of(line)].append(line)
-    return FrozenMap({name: sales_history(parts[name], **asked) for name in sorted(parts, key=order)})
+    return FrozenMap({name: sales_history(parts[name], **asked) for name in sorted(parts, key=by_text)})
 
 
 Cell: TypeAlias = tuple[int, Key, Any, Any]
@@ -161,7 +163,7 @@ def _rows(cells: Iterable[Cell]) -> Iterator[HistoryRow]:
     known = {cell: count for cell, count in counted.items() if cell not in unknown}
     last = max((year for _, year in amounts), default=0)
     shown_in = set(amounts) | {(key, year + 1) for key, year in amounts if year < last}
-    for key, year in sorted(shown_in, key=lambda cell: (*map(order, cell[0]), cell[1])):
+    for key, year in sorted(shown_in, key=lambda cell: (*map(by_text, cell[0]), cell[1])):
         yield _row(key, year, amounts, known)
 
 

@@ -19,6 +19,8 @@ from crmcore.analysis.silence import LOST_AFTER, LostAfter, Silence, Timeline, f
 from crmcore.analysis.values import Ratio
 from crmcore.errors import InvalidPolicy
 from crmcore.sales import Number, Period, Periods, exact, share
+from crmcore.sales.figures import nearest
+from crmcore.sales.names import by_text
 
 __all__ = ["Fall", "Falls", "LostIn", "Trait", "Watched", "falling", "lost_customers"]
 
@@ -155,9 +157,8 @@ class LostIn:
 
 
 def _trait_record(trait: Trait) -> dict[str, Any]:
-    lift = None if trait.lift is None else float(trait.lift)
     value = None if trait.value is None else str(trait.value)
-    return {"name": trait.name, "value": value, "lost": trait.lost, "stayed": trait.stayed, "lift": lift}
+    return {"name": trait.name, "value": value, "lost": trait.lost, "stayed": trait.stayed, "lift": nearest(trait.lift)}
 
 
 def lost_customers(
@@ -194,7 +195,7 @@ def lost_customers(
     return tuple(
         LostIn(
             period=period,
-            customers=tuple(sorted(lost[place], key=str)),
+            customers=tuple(sorted(lost[place], key=by_text)),
             stayed=len(active[place + 1]),
             traits=tuple(_traits(lost[place], active[place + 1], traits or {})),
             reasons=_reasons(lost[place], reasons or {}),
@@ -205,7 +206,7 @@ def lost_customers(
 
 def _reasons(lost: Iterable[Hashable], reasons: Mapping[Any, str | None]) -> dict[str | None, int]:
     counted = Counter(reasons.get(customer) for customer in lost)
-    return dict(sorted(counted.items(), key=lambda found: (-found[1], str(found[0]))))
+    return dict(sorted(counted.items(), key=lambda found: (-found[1], *by_text(found[0]))))
 
 
 def _traits(lost: list[Hashable], stayed: list[Hashable], traits: Traits) -> Iterator[Trait]:
@@ -215,7 +216,7 @@ def _traits(lost: list[Hashable], stayed: list[Hashable], traits: Traits) -> Ite
             Trait(name=name, value=value, lost=gone[value], stayed=here[value], lift=_lift(gone, here, value))
             for value in {**gone, **here}
         ]
-        yield from sorted(found, key=lambda trait: (-(trait.lift or 0), -trait.lost, str(trait.value)))
+        yield from sorted(found, key=lambda trait: (-(trait.lift or 0), -trait.lost, *by_text(trait.value)))
 
 
 def _lift(gone: Counter[Hashable], here: Counter[Hashable], value: Hashable) -> Fraction | None:

@@ -28,8 +28,10 @@ import attrs
 from crmcore.analysis.silence import LOST_AFTER, Came, LostAfter, Silence, Stretch, Timeline, first_instant
 from crmcore.analysis.values import Measure, Ratio, Undefined
 from crmcore.decisions.facts import FactReader
-from crmcore.errors import InvalidFact
+from crmcore.errors import InvalidFact, InvalidPolicy
 from crmcore.sales import Period, PeriodKind, Periods, Sale, as_sale, share, sums
+from crmcore.sales.figures import nearest
+from crmcore.sales.names import by_text
 
 __all__ = ["Metrics", "PeriodMetrics", "SegmentOf", "Tally", "metrics", "period_metrics", "sale_lines"]
 
@@ -131,12 +133,12 @@ class PeriodMetrics:
             **{name: getattr(self, name) for name in COUNTS},
             "sales": format(self.sales, "f"),
             "average_order": None if average is None else format(average, "f"),
-            **{name: None if value is None else float(value) for name, value in ratios.items()},
+            **{name: nearest(value) for name, value in ratios.items()},
         }
 
 
 def _segments(value: Mapping[Hashable, Iterable[PeriodMetrics]]) -> Mapping[Hashable, tuple[PeriodMetrics, ...]]:
-    keys = sorted(value, key=lambda key: (key is None, str(key)))
+    keys = sorted(value, key=lambda key: (key is None, *by_text(key)))
     return MappingProxyType({key: tuple(value[key]) for key in keys})
 
 
@@ -226,6 +228,8 @@ def _part(segment: SegmentOf | None) -> Callable[[object, Sale], Hashable]:
         return lambda _row, _line: None
     if isinstance(segment, Mapping):
         return lambda _row, line: segment.get(line.customer)
+    if not isinstance(segment, str):
+        raise InvalidPolicy("segment", segment, "the name of a fact, or a mapping of customers to their segments")
     read = FactReader(("segment",), {"segment": segment})
     return lambda row, _line: read(row)[0]
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from crmcore.analysis.values import Ratio
+from crmcore.sales.figures import nearest
 
 __all__ = ["amount", "number", "said", "undefined"]
 
@@ -23,8 +24,7 @@ def amount(value: Decimal | None) -> str | None:
 
 def number(value: Ratio | Fraction | None) -> float | None:
     """The float nearest to a ratio."""
-    exact = value.value if isinstance(value, Ratio) else value
-    return None if exact is None else float(exact)
+    return nearest(value.value if isinstance(value, Ratio) else value)
 
 
 def undefined(figures: object, names: Iterable[str]) -> dict[str, str]:

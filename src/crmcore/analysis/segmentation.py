@@ -26,6 +26,7 @@ import attrs
 
 from crmcore.errors import InvalidFact, InvalidPolicy
 from crmcore.sales import Number, exact, exact_sum, share
+from crmcore.sales.names import by_text
 
 __all__ = ["Criterion", "Member", "SegmentQuality", "SegmentTest", "fisher", "segment_quality", "two_proportions"]
 
@@ -143,7 +144,7 @@ def segment_quality(members: Iterable[object], test: SegmentTest | None = None) 
             reachable=_reachable(placed[segment], asked),
             different=_different(_responses(placed[segment]), everyone, asked),
         )
-        for segment in sorted(placed, key=str)
+        for segment in sorted(placed, key=by_text)
     )
 
 

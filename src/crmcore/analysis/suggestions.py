@@ -21,13 +21,14 @@ from typing import Any, Final
 
 import attrs
 
-from crmcore.analysis.lines import optional, order
 from crmcore.analysis.ratios import fractions
 from crmcore.analysis.records import number, said
 from crmcore.decisions.facts import FactReader
 from crmcore.decisions.frozen import FrozenMap
 from crmcore.errors import InvalidFact, InvalidPolicy
 from crmcore.sales.figures import Number, sums
+from crmcore.sales.names import by_text
+from crmcore.sales.values import optional
 
 __all__ = ["Because", "PurchaseHistory", "Suggestion", "SuggestionReason", "suggest"]
 
@@ -141,7 +142,7 @@ class PurchaseHistory:
 
         Raises `MissingFact`, `InvalidFact`, `CurrencyMismatch`.
         """
-        read = FactReader(("customer", "product"), {})
+        read = FactReader(("customer", "product"), {}, "add it to each line")
         net = sums(((read(line), _amount(line)) for line in lines), "amount")
         baskets, buyers = defaultdict[Hashable, set[Hashable]](set), defaultdict[Hashable, set[Hashable]](set)
         for (customer, product), amount in net.items():
@@ -259,10 +260,10 @@ class _Search:
 
 def _strength(reason: SuggestionReason) -> tuple[Any, ...]:
     """Sorts the strongest first."""
-    return -(reason.confidence or 0), -reason.both, -(reason.lift or 0), order(reason.bought)
+    return -(reason.confidence or 0), -reason.both, -(reason.lift or 0), by_text(reason.bought)
 
 
 def _rank(suggestion: Suggestion) -> tuple[Any, ...]:
     first = suggestion.reasons[0]
     group = 0 if len(suggestion.reasons) > 1 else 1 if first.code is Because.BOUGHT_TOGETHER else 2
-    return group, *_strength(first)[:3], -first.others, order(suggestion.product)
+    return group, *_strength(first)[:3], -first.others, by_text(suggestion.product)

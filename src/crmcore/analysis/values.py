@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_UP, Context, Decimal
+from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
 from typing import Any
 
 import attrs
+
+from crmcore.sales.figures import nearest, rounded
 
 __all__ = ["Basis", "Measure", "Ratio", "Undefined"]
 
@@ -88,17 +90,13 @@ class Ratio:
 
     def rounded(self, places: int = 4) -> Decimal | None:
         """The value to so many decimal places, half away from zero; ``None`` where it is undefined."""
-        if self.value is None:
-            return None
-        scaled = abs(self.value) * 10**places
-        units = int(scaled + Fraction(1, 2))
-        return Decimal(-units if self.value < 0 else units).scaleb(-places, WIDE)
+        return None if self.value is None else rounded(self.value, places)
 
     def record(self) -> dict[str, Any]:
         """JSON-able: the value as the nearest float, ``None`` where it is undefined."""
         return {
             "measure": self.measure.value,
-            "value": None if self.value is None else float(self.value),
+            "value": nearest(self.value),
             "undefined": self.undefined and self.undefined.value,
             "basis": self.basis and self.basis.value,
             "period": self.period,
@@ -110,6 +108,3 @@ class Ratio:
 
     def __str__(self) -> str:
         return f"undefined ({self.undefined})" if self.value is None else f"{self.rounded()}"
-
-
-WIDE = Context(prec=1000, rounding=ROUND_HALF_UP)

@@ -59,6 +59,7 @@ BOOK: Final = _option("--policies", metavar="BOOK", help="A policy book (TOML); 
 MAP: Final = _option("--map", "map_path", metavar="FILE", help="What the file means (TOML), columns too.")
 CUTS: Final = _option("--cuts", metavar="75,95", help="Cumulative percentages, or a preset: s1, s4.")
 STRADDLE: Final = _option("--straddle", metavar="upper|lower|nearest", help="Where those go who cross a cut.")
+TIES: Final = _option("--ties", metavar="together|stable", help="Equal values as one block, or one by one by key.")
 LABELS: Final = _option("--labels", metavar="A,B,C", help="Names of the classes, one more than cuts.")
 AS_OF: Final = _option("--as-of", metavar="INSTANT", help="A date or instant in the zone; default: now.")
 PLOT: Final = _option("--plot", metavar="FILE", help="Also draw it: .svg, .png or .html (extra: report).")
@@ -118,7 +119,8 @@ def _refusing(map_path: str | None) -> Iterator[None]:
 def _with_map(fault: Fault) -> Fault:
     if not any(table in fault.remedy for table in IN_MAP):
         return fault
-    return attrs.evolve(fault, remedy=f"{fault.remedy}; a map is a file that --map names")
+    told = (f"or say --{name}" for name in SHAPE if f"write {name} = " in fault.remedy)
+    return attrs.evolve(fault, remedy="; ".join((fault.remedy, *told, "a map is a file that --map names")))
 
 
 def _layout(roles: Iterable[FactSpec], given: dict[str, Any], known: Iterable[FactSpec] = SALES) -> Layout:
@@ -188,6 +190,8 @@ def _abc_policy(given: dict[str, Any]) -> AbcPolicy:
         said = {"cuts": cuts if named else _listed(cuts), "labels": None}
     if given["straddle"] is not None:
         said["straddle"] = given["straddle"]
+    if given["ties"] is not None:
+        said["ties"] = given["ties"]
     if given["labels"] is not None:
         said["labels"] = _listed(given["labels"])
     if said:  # it is the book's no more
@@ -200,7 +204,7 @@ def _listed(text: str) -> tuple[str, ...]:
 
 
 @click.command("abc")
-@_with(KEY, VALUE, TIMES, CUTS, STRADDLE, LABELS, BOOK, PLOT)
+@_with(KEY, VALUE, TIMES, CUTS, STRADDLE, TIES, LABELS, BOOK, PLOT)
 def abc(file: str, plot: str | None, **given: Any) -> None:
     """Classes of customers by their part in all sales; FILE: CSV, TSV, JSON Lines, Parquet, or - for standard input."""
     with _refusing(given["map_path"]):
@@ -213,7 +217,7 @@ def abc(file: str, plot: str | None, **given: Any) -> None:
 
 
 @click.command("migration")
-@_with(KEY, ON, VALUE, TIMES, PERIOD, CUTS, STRADDLE, LABELS, BOOK, PLOT)
+@_with(KEY, ON, VALUE, TIMES, PERIOD, CUTS, STRADDLE, TIES, LABELS, BOOK, PLOT)
 def migration(file: str, kind: str, plot: str | None, **given: Any) -> None:
     """Who moved between ABC classes from period to period, and from the first to the last."""
     with _refusing(given["map_path"]):

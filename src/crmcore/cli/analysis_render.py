@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import tzinfo
-from decimal import ROUND_HALF_UP, Context, Decimal
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Final, TextIO
 
@@ -24,6 +24,7 @@ from crmcore.calendars import Span
 from crmcore.cli.analysis_words import WORDS
 from crmcore.cli.render import console
 from crmcore.decisions.render import clock_text, span_text
+from crmcore.sales.figures import rounded
 from crmcore.value.classes import AbcPolicy, Classes
 from crmcore.value.command import ClassReport, MigrationReport, ScoreReport
 from crmcore.value.cuts import NEGATIVE, ZERO
@@ -39,7 +40,6 @@ GAP: Final = 3
 """Between two columns."""
 LEAST: Final = 43
 """What a column of words needs, if it has so many."""
-WIDE: Final = Context(prec=400, rounding=ROUND_HALF_UP)
 
 
 def note_texts(notes: Iterable[tuple[str, dict[str, Any]]], lang: str) -> tuple[str, ...]:
@@ -81,18 +81,24 @@ class Page:
         """The head of a table."""
         self.say(code, style="bold", lead="\n", **values)
 
-    def table(self, heads: Sequence[str], rows: Iterable[Sequence[Any]], *, total: int = 0) -> None:
-        """A table, its columns headed by the words of `heads`, or by these themselves; `total`: of how many rows."""
+    def table(
+        self, heads: Sequence[str], rows: Iterable[Sequence[Any]], *, total: int = 0, names: Sequence[str] = ()
+    ) -> None:
+        """
+        A table, its columns headed by the words of `heads`; `total`: of how many rows.
+
+        Those of the `names` stand as they are: a class may be called as a word is.
+        """
         words = WORDS[self.lang]
         cells = [tuple(words["none"] if cell is None else str(cell) for cell in row) for row in rows]
-        names = [words.get(head, head) for head in heads]
-        for number, places in enumerate(self._fitting(heads, [names, *cells])):
+        titles = [head if head in names else words.get(head, head) for head in heads]
+        for number, places in enumerate(self._fitting(heads, [titles, *cells])):
             if number:
                 self.screen.print()
             table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
             for place in places:
                 justify: Any = "left" if heads[place] in TEXTS else "right"
-                table.add_column(names[place], overflow="fold", justify=justify, no_wrap=heads[place] not in WRAPPED)
+                table.add_column(titles[place], overflow="fold", justify=justify, no_wrap=heads[place] not in WRAPPED)
             for row in cells:
                 table.add_row(*(Text(row[place]) for place in places))
             self.screen.print(table)
@@ -123,9 +129,7 @@ class Page:
         """An amount, rounded half away from zero, with commas between the thousands."""
         if value is None:
             return None
-        if isinstance(value, Fraction):
-            value = WIDE.divide(Decimal(value.numerator), Decimal(value.denominator))
-        return f"{value.quantize(Decimal(1).scaleb(-self.places), context=WIDE):,f}"
+        return f"{rounded(value, self.places):,f}"
 
     def percent(self, value: Fraction | Ratio | None) -> str | None:
         """A share as a percentage."""
@@ -351,9 +355,13 @@ def _matrix(step: Migration, lead: str, page: Page) -> None:
     labels = [label for label in step.labels if label not in OUTSIDE or step.row_sum(label) or step.column_sum(label)]
     columns = (*labels, GONE)
     rows: list[Sequence[Any]] = [
-        (words.get(row, row), *(_count(step.count(row, column)) for column in columns), _count(step.row_sum(row)))
+        (
+            words["new"] if row == NEW else row,
+            *(_count(step.count(row, column)) for column in columns),
+            _count(step.row_sum(row)),
+        )
         for row in (*labels, NEW)
     ]
     sums = [step.column_sum(column) for column in columns]
     rows.append((words["sum"], *map(_count, sums), _count(sum(sums))))
-    page.table(("from", *labels, "gone", "sum"), rows)
+    page.table(("from", *labels, "gone", "sum"), rows, names=labels)

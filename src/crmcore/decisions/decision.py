@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from decimal import Decimal
 from typing import Any, Final, NoReturn, Protocol
 
 import attrs
@@ -37,22 +38,21 @@ class Reason:
 
     `holds` is ``None`` where an unknown fact leaves it open. Age rules: `observed` is the fact's instant, `limit` the
     span, `due` the instant from which the condition is met (a protection: until which it holds), `margin` = as_of -
-    due, so not negative once it is due. Counts: `observed`, `limit` and `margin` are ints.
+    due, so not negative once it is due. Counts: `observed`, `limit` and `margin` are ints; amounts: Decimal or `Money`.
     """
 
     rule: str
     code: ReasonCode
     holds: bool | None
     fact: str
-    observed: datetime | int | Money | str | None = None
-    limit: Span | int | Money | None = None
+    observed: datetime | int | Decimal | Money | str | None = None
+    limit: Span | int | Decimal | Money | None = None
     due: datetime | None = None
-    margin: timedelta | int | None = None
+    margin: timedelta | int | Decimal | Money | None = None
     known_through: date | None = None
 
     def record(self, zone: tzinfo = UTC) -> dict[str, Any]:
         """The reason as JSON-able data, instants in `zone`."""
-        margin = self.margin.total_seconds() if isinstance(self.margin, timedelta) else self.margin
         return {
             "rule": self.rule,
             "code": self.code.value,
@@ -61,13 +61,17 @@ class Reason:
             "observed": _plain(self.observed, zone),
             "limit": _plain(self.limit, zone),
             "due": _plain(self.due, zone),
-            "margin_seconds": margin,
+            "margin_seconds": _plain(self.margin, zone),
         }
 
 
 def _plain(value: object, zone: tzinfo) -> object:
     if value is None or isinstance(value, int):
         return value
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, Decimal):
+        return format(value, "f")
     return instant_text(value, zone) if isinstance(value, datetime) else str(value)
 
 

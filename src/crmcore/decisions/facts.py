@@ -31,12 +31,16 @@ OF_MAPPINGS: Final = frozenset(dir(UserDict))
 
 
 class FactReader:
-    """Reads `facts`, in order, from objects and mappings that call them by the host's `names`."""
+    """
+    Reads `facts`, in order, from objects and mappings that call them by the host's `names`.
 
-    __slots__ = ("_by_attribute", "_by_key", "_doubtful", "facts", "hosts")
+    `remedy`: what `MissingFact` advises where it is no policy that reads.
+    """
 
-    def __init__(self, facts: tuple[str, ...], names: Mapping[str, str]) -> None:
-        self.facts = facts
+    __slots__ = ("_by_attribute", "_by_key", "_doubtful", "facts", "hosts", "remedy")
+
+    def __init__(self, facts: tuple[str, ...], names: Mapping[str, str], remedy: str = "") -> None:
+        self.facts, self.remedy = facts, remedy
         self.hosts = tuple(names.get(fact, fact) for fact in facts)
         self._doubtful = not OF_MAPPINGS.isdisjoint(self.hosts)
         self._by_attribute = _tuples(attrgetter(*self.hosts), self.hosts)
@@ -52,12 +56,11 @@ class FactReader:
                 return tuple(self._one(source, fact, host) for fact, host in zip(self.facts, self.hosts, strict=True))
             raise self._missing(source) from None
 
-    @staticmethod
-    def _one(source: Mapping[str, Any], fact: str, host: str) -> object:
+    def _one(self, source: Mapping[str, Any], fact: str, host: str) -> object:
         try:
             return source[host]
         except KeyError:
-            raise MissingFact(fact, host, "the mapping") from None
+            raise MissingFact(fact, host, "the mapping", self.remedy) from None
 
     def _missing(self, source: object) -> Exception:
         for fact, host in zip(self.facts, self.hosts, strict=True):
@@ -66,7 +69,7 @@ class FactReader:
             except AttributeError as error:
                 # A property that fails inside itself is the host's error, not a missing fact.
                 own = error.name in host.split(".") and not hasattr(type(source), host)
-                return MissingFact(fact, host, type(source).__name__) if own else error
+                return MissingFact(fact, host, type(source).__name__, self.remedy) if own else error
         msg = f"{type(source).__name__} lost an attribute while it was read"
         return AttributeError(msg)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import warnings
 from html import escape
@@ -60,6 +61,11 @@ def check_plot(path: str | PathLike[str]) -> Path:
         raise InvalidFile(str(path), (Fault("suffix", target.suffix, "is no format of a plot", remedy),))
     if not target.parent.is_dir():
         raise InvalidFile(str(path), (Fault("folder", str(target.parent), "is not there", "make it first"),))
+    if target.is_dir():
+        raise InvalidFile(str(path), (Fault("file", str(target), "is a folder", "give the plot another name"),))
+    if not os.access(target.parent, os.W_OK | os.X_OK):
+        remedy = "name a folder that you may write to"
+        raise InvalidFile(str(path), (Fault("folder", str(target.parent), "cannot be written to", remedy),))
     return target
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
+from math import isnan
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -56,7 +57,7 @@ def metrics_lines(metrics: Metrics, lang: str = "en", title: str | None = None) 
     with styled():
         rows = metrics.periods
         values = {name: _values(rows, lines, 100 if name == RATES else 1) for name, lines in LINES.items()}
-        gaps = any(value != value for lines in values.values() for line in lines for value in line)  # noqa: PLR0124
+        gaps = any(isnan(value) for lines in values.values() for line in lines for value in line)
         said = say(lang, "metrics", kind=say(lang, metrics.period_kind)) if title is None else title
         notes = [say(lang, "metrics.gaps")] if gaps else []
         size = SIZES[0] * ACROSS, SIZES[1] * len(LINES) / ACROSS
@@ -102,7 +103,7 @@ def _plot(axes: Axes, name: str, lines: Sequence[Sequence[float]], periods: Sequ
     every = -(-len(periods) // NAMED)
     axes.set_xticks(range(0, len(periods), every), periods[::every], size=SMALL)
     axes.set_xlim(-0.4, len(periods) - 0.6)
-    _from_zero(axes, [value for line in lines for value in line if value == value])  # noqa: PLR0124
+    _from_zero(axes, [value for line in lines for value in line if not isnan(value)])
     if axes.get_ylim()[0] < 0:
         axes.axhline(0, color=GREY, linewidth=0.8, zorder=1)
 

@@ -13,19 +13,19 @@ True
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_UP, Context, Decimal
+from decimal import Decimal
 from fractions import Fraction
 from typing import Final
 from unicodedata import east_asian_width
 
 from crmcore.errors import InvalidPolicy
 from crmcore.report.words import WORDS
+from crmcore.sales.figures import rounded
 
 __all__ = ["amount", "clean", "ems", "fixed", "percent", "say", "shorten", "wrap"]
 
 NARROW: Final = 0.6
 """The width of a letter of DejaVu Sans, nearly, in its height; a Chinese character is as wide as high."""
-PLAIN: Final = Context(prec=1000, rounding=ROUND_HALF_UP)
 WHOLE_FROM: Final = 10_000
 """An amount from here on is shown without cents."""
 
@@ -83,10 +83,7 @@ def _piece(text: str) -> tuple[str, str]:
 
 def fixed(value: Decimal | Fraction | int, places: int) -> str:
     """The number with so many decimal places, rounded half away from zero, its thousands parted."""
-    scaled = abs(Fraction(value)) * 10**places
-    whole = int(scaled + Fraction(1, 2))
-    number = Decimal(-whole if value < 0 else whole).scaleb(-places, PLAIN)
-    return f"{number:,f}"
+    return f"{rounded(value, places):,f}"
 
 
 def amount(value: Decimal | Fraction | int) -> str:

@@ -18,7 +18,7 @@ from typing import Final, TypeAlias, TypeVar
 from crmcore.errors import CurrencyMismatch, InvalidFact
 from crmcore.money import Money
 
-__all__ = ["EXACT", "Number", "OneCurrency", "exact", "exact_sum", "share", "sums"]
+__all__ = ["EXACT", "WIDE", "Number", "OneCurrency", "exact", "exact_sum", "nearest", "rounded", "share", "sums"]
 
 K = TypeVar("K", bound=Hashable)
 Number: TypeAlias = Decimal | int | str | Money
@@ -28,6 +28,8 @@ DIGITS: Final = 100
 EXPECTED: Final = "a Decimal, an int, Money or text such as '12.50', never a float: Decimal(str(x))"
 EXACT: Final = Context(prec=4 * DIGITS, traps=[Inexact, InvalidOperation])
 """The ambient context may have a precision of 3, and would round without a word; what this one loses raises."""
+WIDE: Final = Context(prec=2000)
+"""To move a point: wide enough to round nothing."""
 
 
 def exact(value: object, name: str = "value", id: object = None) -> Decimal:
@@ -62,11 +64,15 @@ def sums(pairs: Mapping[K, Number] | Iterable[tuple[K, Number]], name: str = "va
     """
     The sum per key, in the order in which keys first appear; returns are negative values.
 
-    Raises `InvalidFact`, naming the key, for a value that is no exact number, and `CurrencyMismatch` where `Money` of
-    two currencies, or `Money` and plain numbers, would be added up.
+    Raises `InvalidFact` for what is no pair and, naming the key, for a value that is no exact number, and
+    `CurrencyMismatch` where `Money` of two currencies, or `Money` and plain numbers, would be added up.
     """
     add, totals, currency = EXACT.add, dict[K, Decimal](), OneCurrency()
-    for key, value in pairs.items() if isinstance(pairs, Mapping) else pairs:
+    for pair in pairs.items() if isinstance(pairs, Mapping) else pairs:
+        try:
+            key, value = pair
+        except (TypeError, ValueError):
+            raise InvalidFact("line", pair, "a pair (key, value); of a frame: abc_frame") from None
         currency.see(value)
         number = exact(value, name, key)
         totals[key] = add(totals[key], number) if key in totals else number
@@ -86,6 +92,17 @@ class OneCurrency:
         if self._any and currency != self._seen:
             raise CurrencyMismatch(self._seen or "a plain number", currency or "a plain number")
         self._seen, self._any = currency, True
+
+
+def nearest(value: Fraction | Decimal | None) -> float | None:
+    """The float nearest to a figure, as records have it; ``None`` where there is none."""
+    return None if value is None else float(value)
+
+
+def rounded(value: Decimal | Fraction | int, places: int) -> Decimal:
+    """The value to so many decimal places, half away from zero; never a negative zero."""
+    units = int(abs(Fraction(value)) * 10**places + Fraction(1, 2))
+    return Decimal(-units if value < 0 else units).scaleb(-places, WIDE)
 
 
 def share(part: Decimal | int, whole: Decimal | int) -> Fraction | None:

@@ -20,7 +20,7 @@ import attrs
 from crmcore.calendars import zone as zone_of
 from crmcore.calendars.instants import SECOND, instant_at, micros
 from crmcore.calendars.zones import Zone
-from crmcore.decisions.frames import OWN, narwhal, narwhals, need, need_instant
+from crmcore.decisions.frames import OWN, narwhal, narwhals, need
 from crmcore.decisions.frozen import FrozenMap
 from crmcore.errors import InvalidFrame, InvalidPolicy
 
@@ -138,8 +138,12 @@ def lines(
     others = {ours.removeprefix(OWN): name for ours, name in more.items()}
     for role, name in (names | others).items():
         need(schema, name, role, f"name yours: {role}='…'")
+    if at is not None and eager and isinstance(schema[at], nw.Object):
+        frame = _dated(frame, at)
+        schema[at] = frame.collect_schema()[at]
     if at is not None and not isinstance(schema[at], nw.Date | nw.Datetime):
-        need_instant(at, schema[at])
+        remedy = "cast it to dates, or to instants with their zone; in pandas pd.to_datetime"
+        raise InvalidFrame(f"column {at!r}", schema[at], "a date or an instant", remedy)
     if eager and frame.implementation.is_polars():
         frame = frame.lazy()
     made = {
@@ -151,6 +155,16 @@ def lines(
     }
     chosen = frame.select(**made)
     return Lines(chosen, 0 if schema[value].is_integer() else places, eager, names, schema, sql)
+
+
+def _dated(frame: Frame, name: str) -> Frame:
+    """The frame with a column of Python dates, which pandas keeps as objects, as stamps; others as they are."""
+    nw, days = narwhals(), frame.get_column(name).to_list()
+    if not all(type(day) is date or day is None for day in days):
+        return frame
+    stamps = [day and datetime(day.year, day.month, day.day) for day in days]  # noqa: DTZ001 - a stamp says its day
+    made: Frame = frame.with_columns(nw.new_series(name, stamps, nw.Datetime("us"), backend=frame.implementation))
+    return made
 
 
 def _moment(name: str, dtype: Any, *, sql: bool) -> Expr:
@@ -182,10 +196,18 @@ def units(name: str, dtype: Any, places: int) -> dict[str, Expr]:
     if not (dtype.is_float() or dtype.is_decimal()):
         remedy = "cast it to a number; a column of Python Decimals is best made a decimal column of Arrow"
         raise InvalidFrame(f"column {name!r}", dtype, "a number", remedy)
-    scaled = nw.col(name).cast(nw.Float64) * 10**places
+    more = min(max(dtype.scale - places, 0), PLACES) if dtype.is_decimal() else 0
+    scaled = nw.col(name).cast(nw.Float64) * 10 ** (places + more)
     sound = (scaled.abs() < EXACT_UP_TO).fill_null(value=False)
     rounded = nw.when(scaled < 0).then(-((0.5 - scaled).floor())).otherwise((scaled + 0.5).floor())
-    return {VALUE: nw.when(sound).then(rounded).otherwise(0).cast(nw.Int64), SOUND: sound}
+    whole = nw.when(sound).then(rounded).otherwise(0).cast(nw.Int64)
+    return {VALUE: _coarser(whole, 10**more) if more else whole, SOUND: sound}
+
+
+def _coarser(whole: Expr, by: int) -> Expr:
+    """A whole number divided by another, half away from zero: a decimal has places that a float would lose."""
+    size = (whole.abs() + by // 2) // by
+    return narwhals().when(whole < 0).then(-size).otherwise(size).cast(narwhals().Int64)
 
 
 def purchases() -> Expr:

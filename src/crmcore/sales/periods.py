@@ -17,7 +17,7 @@ import attrs
 
 from crmcore.calendars import to_utc
 from crmcore.calendars import zone as zone_of
-from crmcore.errors import InvalidPolicy
+from crmcore.errors import InvalidFact, InvalidPolicy
 
 __all__ = ["Period", "PeriodKind", "Periods"]
 
@@ -63,21 +63,27 @@ class Periods:
     zone: tzinfo = attrs.field(default=UTC, converter=_tz)
 
     def of(self, at: date | datetime) -> Period:
-        """The period that a date or an aware instant falls into."""
+        """The period that a date or an aware instant falls into; raises `InvalidFact` for 9999-12-31, an end."""
         day = self.day(at)
+        if day == date.max:  # a period ends before a day, and there is none after this
+            raise InvalidFact("at", str(day), f"a day before {day}; a date that stands for none is left out")
         months = MONTHS[self.kind]
         return self._from(day.year, (day.month - 1) // months * months + 1)
 
     def after(self, period: Period) -> Period:
-        """The next period; raises `OverflowError` after the year 9998."""
+        """The next period; raises `OverflowError` for the last."""
+        if period.end == date.max:
+            raise OverflowError(f"no period after {period}")
         return self._from(period.end.year, period.end.month)
 
     def between(self, first: date | datetime, last: date | datetime) -> Iterator[Period]:
         """Every period from that of `first` to that of `last`, both inclusive, the empty ones too."""
         period, end = self.of(first), self.of(last)
-        while period <= end:
+        while period < end:
             yield period
             period = self.after(period)
+        if period == end:
+            yield period
 
     def day(self, at: date | datetime) -> date:
         """The day in the zone; raises `NaiveDatetime`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import attrs
 
@@ -15,7 +15,7 @@ from crmcore.errors import InvalidFact
 from crmcore.money import Money
 from crmcore.sales.figures import Number, OneCurrency, exact
 
-__all__ = ["Sale", "SaleFacts", "as_sale", "read_sales"]
+__all__ = ["Sale", "SaleFacts", "as_sale", "moment", "optional", "read_sales"]
 
 
 class SaleFacts(Protocol):
@@ -38,12 +38,22 @@ class SaleFacts(Protocol):
         """The order that the line belongs to; ``None``: an order of its own."""
 
 
-def _at(value: date | datetime) -> date | datetime:
+def moment(value: object, id: object = None) -> date | datetime:
+    """A date, or an instant in UTC; raises `NaiveDatetime`, and `InvalidFact` for anything else."""
     if isinstance(value, datetime):
-        return to_utc(value, "at")
+        return to_utc(value, "at", id)
     if not isinstance(value, date):
-        raise InvalidFact("at", value, "a date, or an aware datetime")
+        raise InvalidFact("at", value, "a date, or an aware datetime", id)
     return value
+
+
+def _at(value: date | datetime) -> date | datetime:
+    return moment(value)
+
+
+def optional(row: object, name: str) -> Any:
+    """A fact that a row, an object or a mapping, may lack: then ``None``."""
+    return row.get(name) if isinstance(row, Mapping) else getattr(row, name, None)
 
 
 def _amount(value: Decimal | int | str) -> Decimal:
@@ -73,7 +83,7 @@ class Sale:
 
 
 FACTS: Final = ("customer", "at", "amount")
-READ: Final = FactReader(FACTS, {})
+READ: Final = FactReader(FACTS, {}, "add it, or name yours: read_sales(rows, customer='…', at='…', amount='…')")
 
 
 def as_sale(row: object) -> Sale:
@@ -85,8 +95,7 @@ def as_sale(row: object) -> Sale:
     if isinstance(row, Sale):
         return row
     customer, at, amount = READ(row)
-    order = row.get("order") if isinstance(row, Mapping) else getattr(row, "order", None)
-    return Sale(customer=customer, at=at, amount=amount, order=order)
+    return Sale(customer=customer, at=at, amount=amount, order=optional(row, "order"))
 
 
 def read_sales(
@@ -105,7 +114,7 @@ def read_sales(
     """
     facts = FACTS if order is None else (*FACTS, "order")
     names = {"customer": customer, "at": at, "amount": amount, "order": order or "order"}
-    read, currency = FactReader(facts, names), OneCurrency()
+    read, currency = FactReader(facts, names, READ.remedy), OneCurrency()
     for row in rows:
         given = dict(zip(facts, read(row), strict=True))
         currency.see(given["amount"])

@@ -23,7 +23,7 @@ from crmcore.decisions.decision import PolicyRef
 from crmcore.decisions.digest import digest
 from crmcore.decisions.frames import check_free, narwhal, narwhals
 from crmcore.errors import InvalidPolicy
-from crmcore.sales.figures import exact_sum, share
+from crmcore.sales.figures import exact_sum, nearest, share
 from crmcore.sales.frames import KEY, VALUE, Lines, collected, lines
 from crmcore.value.classes import AbcPolicy, Classed, Classes
 from crmcore.value.cuts import Cut, Values, read_cuts
@@ -87,16 +87,12 @@ class KeyAccounts:
             "tied": self.tied,
             "count": self.count,
             "value": format(self.value, "f"),
-            "share": _float(self.share),
-            "class_a": {"customers": self.class_a, "share": _float(self.class_a_share)},
+            "share": nearest(self.share),
+            "class_a": {"customers": self.class_a, "share": nearest(self.class_a_share)},
             "recommendation": self.recommendation.value,
             "reason": {"rule": "VAL-5", "observed": self.count, "limit": self.department_from},
             "accounts": [row.record() for row in self.accounts],
         }
-
-
-def _float(value: Fraction | None) -> float | None:
-    return None if value is None else float(value)
 
 
 def _top(value: Cut) -> Decimal:

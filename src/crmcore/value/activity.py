@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from crmcore.calendars import OPEN_ENDED, BoundSpan, Zone, to_utc
+from crmcore.calendars import OPEN_ENDED, BoundSpan, Zone
 from crmcore.calendars.instants import day_start, instant_at
 from crmcore.decisions.facts import FactReader
-from crmcore.errors import InvalidFact
 from crmcore.money import Money
 from crmcore.sales.figures import Number, exact, sums
-from crmcore.sales.values import SaleFacts
+from crmcore.sales.values import SaleFacts, moment, optional
 from crmcore.value.values import Activity
 
 __all__ = ["activity"]
@@ -62,16 +61,13 @@ def activity(
 
 
 def _instant(value: object, zone: Zone, customer: object) -> datetime:
-    if isinstance(value, datetime):
-        return to_utc(value, "at", customer)
-    if not isinstance(value, date):
-        raise InvalidFact("at", value, "a date, or an aware datetime", customer)
-    return instant_at(zone.instant(day_start(value)))
+    at = moment(value, customer)
+    return at if isinstance(at, datetime) else instant_at(zone.instant(day_start(at)))
 
 
 def _order(sale: object, number: int) -> Hashable:
     """The order that the line belongs to; one of its own where none is said."""
-    order = sale.get("order") if isinstance(sale, Mapping) else getattr(sale, "order", None)
+    order = optional(sale, "order")
     return (None, number) if order is None else (order,)
 
 

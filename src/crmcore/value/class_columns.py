@@ -35,6 +35,7 @@ POSITIVE: Final = f"{OWN}positive"
 RUNNING: Final = f"{OWN}running"
 BASE: Final = f"{OWN}base"
 LEAST: Final = f"{OWN}least"
+ABOVE: Final = f"{OWN}above"
 START: Final = f"{OWN}start_"
 END: Final = f"{OWN}end_"
 SMALLEST: Final = f"{OWN}smallest"
@@ -79,7 +80,7 @@ def tally(df: Any, cutting: Cutting, *, key: str, value: str, places: int) -> Ta
     }
     lows = {"smallest": nw.when(inside).then(units).otherwise(LARGEST)}
     for number, _ in enumerate(cutting.shares):
-        above = inside & (units >= nw.col(f"{LEAST}{number}"))
+        above = inside & _above(cutting, number)
         lows[f"least{number}"] = nw.when(above).then(units).otherwise(LARGEST)
     highs = {"base": nw.col(BASE), "greatest": _where(inside, units)}
     told = {name: nw.col(name).sum() for name in sums} | {name: nw.col(name).min() for name in lows}
@@ -197,6 +198,8 @@ def _cut(table: Frame, cutting: Cutting) -> Frame:
     units, running = nw.col(VALUE), nw.col(RUNNING)
     ratios = {f"{LEAST}{number}": share.as_integer_ratio() for number, share in enumerate(cutting.shares)}
     wide = table.implementation.is_duckdb()
+    if cutting.ties == "stable":
+        return _cut_rows(table, cutting, wide=wide)
     reaching = cutting.straddle != "lower"
     crossed = {name: _beyond(running, ratio, wide, reaching=reaching) for name, ratio in ratios.items()}
     table = table.with_columns(**{name: _where(rows, units).max() for name, rows in crossed.items()})
@@ -216,6 +219,29 @@ def _cut(table: Frame, cutting: Cutting) -> Frame:
     return table.with_columns(
         **{name: nw.when(above[name]).then(nw.col(name)).otherwise(nw.col(name) + 1) for name in ratios}
     )
+
+
+def _cut_rows(table: Frame, cutting: Cutting, *, wide: bool) -> Frame:
+    """With one column for each cut: whether the row is above it."""
+    nw = narwhals()
+    units, running = nw.col(VALUE), nw.col(RUNNING)
+    ends = {SMALLEST: nw.when(units > 0).then(units).otherwise(LARGEST).min(), GREATEST: nw.col(POSITIVE).max()}
+    place, times, reaching = {
+        "upper": (running - units, 1, True),
+        "lower": (running, 1, False),
+        "nearest": (running + running - units, 2, False),
+    }[cutting.straddle]
+    above = {}
+    for number, (part, whole) in enumerate(share.as_integer_ratio() for share in cutting.shares):
+        inside = ~_beyond(place, (times * part, whole), wide, reaching=reaching)
+        above[f"{ABOVE}{number}"] = inside | (nw.col(SMALLEST) == nw.col(GREATEST))
+    return table.with_columns(**ends).with_columns(**above)
+
+
+def _above(cutting: Cutting, number: int) -> Expr:
+    """Whether a row of the base is above a cut."""
+    nw = narwhals()
+    return nw.col(f"{ABOVE}{number}") if cutting.ties == "stable" else nw.col(VALUE) >= nw.col(f"{LEAST}{number}")
 
 
 def _beyond(figure: Expr, ratio: tuple[int, int], wide: bool, *, reaching: bool) -> Expr:  # noqa: FBT001 - of a frame
@@ -244,7 +270,7 @@ def _class(cutting: Cutting) -> Expr:
     units, last = nw.col(VALUE), nw.lit(cutting.labels[-1])
     label = last
     for number, above in reversed(list(enumerate(cutting.labels[:-1]))):
-        label = nw.when(units >= nw.col(f"{LEAST}{number}")).then(nw.lit(above)).otherwise(label)
+        label = nw.when(_above(cutting, number)).then(nw.lit(above)).otherwise(label)
     outside = (
         last if cutting.nonpositive == "lowest" else nw.when(units < 0).then(nw.lit(NEGATIVE)).otherwise(nw.lit(ZERO))
     )

@@ -27,7 +27,7 @@ from crmcore.decisions.decision import PolicyRef
 from crmcore.decisions.digest import digest
 from crmcore.decisions.frozen import FrozenMap
 from crmcore.errors import InvalidPolicy
-from crmcore.sales.figures import share
+from crmcore.sales.figures import nearest, share
 from crmcore.value.cuts import (
     NEGATIVE,
     ZERO,
@@ -38,12 +38,14 @@ from crmcore.value.cuts import (
     Scale,
     Straddle,
     Tally,
+    Ties,
     Values,
     amount,
     least_units,
     ranked,
     read_cuts,
     read_labels,
+    rows_above,
     units_of,
 )
 from crmcore.value.presets import PRESETS, Preset
@@ -86,7 +88,7 @@ class Classed:
         return {
             "key": key,
             "value": format(self.value, "f"),
-            "cumulative": _float(self.cumulative),
+            "cumulative": nearest(self.cumulative),
             "class": self.class_,
         }
 
@@ -112,15 +114,11 @@ class ClassShare:
         return {
             "customers": self.customers,
             "value": format(self.value, "f"),
-            "share_value": _float(self.share_value),
-            "share_customers": _float(self.share_customers),
-            "expected_value": _float(self.expected_value),
-            "expected_customers": _float(self.expected_customers),
+            "share_value": nearest(self.share_value),
+            "share_customers": nearest(self.share_customers),
+            "expected_value": nearest(self.expected_value),
+            "expected_customers": nearest(self.expected_customers),
         }
-
-
-def _float(value: Fraction | None) -> float | None:
-    return None if value is None else float(value)
 
 
 @attrs.frozen(kw_only=True)
@@ -147,7 +145,7 @@ class ClassSummary:
             "total": format(self.total, "f"),
             "net": format(self.net, "f"),
             "degenerate": self.degenerate,
-            "gini": _float(self.gini),
+            "gini": nearest(self.gini),
             "classes": {label: share.record() for label, share in self.classes.items()},
         }
 
@@ -198,7 +196,8 @@ class AbcPolicy:
     Where ABC analysis cuts the cumulated value, and who is on which side (VAL-2, VAL-3, VAL-7 to VAL-9).
 
     `cuts`: the name of a preset, or rising percentages (75) or shares below 1 (0.75). `straddle` says where those go
-    whose value crosses a cut, all of equal value together: into the ``"upper"`` class if it has begun below the cut,
+    whose value crosses a cut, all of equal value together, as one block, or with `ties` ``"stable"`` one by one in the
+    order of their keys: into the ``"upper"`` class if it has begun below the cut,
     stays in the ``"lower"`` one unless it ends at or below the cut, or ``"nearest"``: where the greater part of it
     lies, the upper of halves. `nonpositive`: customers whose net value is not positive are ``"own"`` classes, or in
     the ``"lowest"``; outside the base they are anyway. `labels`: from the best class to the lowest.
@@ -212,6 +211,7 @@ class AbcPolicy:
     version: str = "unversioned"
     cuts: Any = attrs.field(default="s1", converter=_cuts)
     straddle: Straddle = attrs.field(default="upper", validator=_among(Straddle))
+    ties: Ties = attrs.field(default="together", validator=_among(Ties))
     nonpositive: Nonpositive = attrs.field(default="own", validator=_among(Nonpositive))
     labels: Any = attrs.field(default=None, converter=read_labels)
 
@@ -269,17 +269,17 @@ class AbcPolicy:
         inside = [unit for unit in units if unit > 0]
         running = list(accumulate(inside))
         base = running[-1] if running else 0
-        least = least_units(inside, self.shares, self.straddle)
-        scale, classes, rows = self._scale(least, exponent), dict[str, tuple[int, int]](), list[Classed]()
+        above = rows_above(inside, self.shares, self.straddle, self.ties)
+        classes, rows = dict[str, tuple[int, int]](), list[Classed]()
         shares = chain((Fraction(part, base) for part in running), repeat(None))
-        for (key, value), unit, part in zip(summed, units, shares, strict=False):
-            label = scale.of(value)
+        for number, ((key, value), unit, part) in enumerate(zip(summed, units, shares, strict=False)):
+            label = self.letters[sum(number >= count for count in above)] if unit > 0 else self._outside(unit)
             customers, sum_of = classes.get(label, (0, 0))
             classes[label] = customers + 1, sum_of + unit
             rows.append(Classed(key, value, part, label))
         tally = Tally(
             exponent=exponent,
-            least=least,
+            least=least_units(inside, above),
             classes=classes,
             positive=len(inside),
             base=base,
@@ -291,7 +291,11 @@ class AbcPolicy:
     def scale(self, values: Values) -> Scale:
         """Where the classes begin; raises as `classify`."""
         units, exponent = units_of(value for _, value in ranked(values) if value > 0)
-        return self._scale(least_units(units, self.shares, self.straddle), exponent)
+        above = rows_above(units, self.shares, self.straddle, self.ties)
+        return self._scale(least_units(units, above), exponent)
+
+    def _outside(self, unit: int) -> str:
+        return self.letters[-1] if self.nonpositive == "lowest" else NEGATIVE if unit else ZERO
 
     def _scale(self, least: Iterable[int | None], exponent: int) -> Scale:
         at = tuple(None if unit is None else amount(unit, exponent) for unit in least)
@@ -347,7 +351,7 @@ class AbcPolicy:
         return ClassSummary(**self._summary(tally(df, self._cutting(), key=key, value=value, places=places)))
 
     def _cutting(self) -> Cutting:
-        return Cutting(self.shares, self.straddle, self.letters, self.nonpositive)
+        return Cutting(self.shares, self.straddle, self.letters, self.nonpositive, self.ties)
 
     def canonical(self) -> dict[str, Any]:
         """The parameters as JSON-able data."""
@@ -355,6 +359,7 @@ class AbcPolicy:
         return {
             "cuts": [format(percentage, "f") for percentage in self.percentages],
             "straddle": self.straddle,
+            "ties": self.ties,
             "nonpositive": self.nonpositive,
             "labels": list(self.letters),
             "expected_customers": None if customers is None else [str(part) for part in customers],
@@ -376,11 +381,12 @@ def abc(
     *,
     cuts: str | Iterable[Cut] = "s1",
     straddle: Straddle = "upper",
+    ties: Ties = "together",
     nonpositive: Nonpositive = "own",
     labels: Iterable[str] | None = None,
 ) -> Classes:
     """The classes of a value by key, or of lines (key, value): `AbcPolicy.classify`, with a policy's parameters."""
-    return AbcPolicy(cuts=cuts, straddle=straddle, nonpositive=nonpositive, labels=labels).classify(values)
+    return AbcPolicy(cuts=cuts, straddle=straddle, ties=ties, nonpositive=nonpositive, labels=labels).classify(values)
 
 
 def abc_frame(
@@ -390,11 +396,12 @@ def abc_frame(
     value: str,
     cuts: str | Iterable[Cut] = "s1",
     straddle: Straddle = "upper",
+    ties: Ties = "together",
     nonpositive: Nonpositive = "own",
     labels: Iterable[str] | None = None,
     places: int = 2,
     prefix: str = "",
 ) -> Frame:
     """The classes of the lines in a data frame: `AbcPolicy.frame`, with a policy's parameters."""
-    policy = AbcPolicy(cuts=cuts, straddle=straddle, nonpositive=nonpositive, labels=labels)
+    policy = AbcPolicy(cuts=cuts, straddle=straddle, ties=ties, nonpositive=nonpositive, labels=labels)
     return policy.frame(df, key=key, value=value, places=places, prefix=prefix)

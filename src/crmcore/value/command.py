@@ -49,8 +49,11 @@ class ClassReport:
 
     def notes(self) -> Iterator[Noted]:
         """What is to be said beside the figures."""
-        if self.classes.degenerate:
-            yield f"abc.{self.classes.degenerate}", {}
+        found = self.classes
+        if found.degenerate:
+            yield f"abc.{found.degenerate}", {}
+        elif len(found.rows) > TWO and 2 * found.rows[0].value == found.total:
+            yield "abc.total_row", {"key": found.rows[0].key}
         yield from _skipped(self.skipped)
 
     def sections(self, notes: Sequence[str]) -> Sections:

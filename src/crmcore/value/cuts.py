@@ -7,9 +7,8 @@ Both roads, objects and columns, count in whole units and hand over a `Tally`.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from decimal import Context, Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from itertools import accumulate, groupby, pairwise
 from operator import itemgetter
@@ -18,7 +17,8 @@ from typing import Any, Final, Literal, TypeAlias
 import attrs
 
 from crmcore.errors import InvalidFact, InvalidPolicy
-from crmcore.sales.figures import Number, sums
+from crmcore.sales.figures import WIDE, Number, sums
+from crmcore.sales.names import in_order
 
 __all__ = [
     "NEGATIVE",
@@ -30,16 +30,19 @@ __all__ = [
     "Scale",
     "Straddle",
     "Tally",
+    "Ties",
     "Values",
     "amount",
     "least_units",
     "ranked",
     "read_cuts",
     "read_labels",
+    "rows_above",
     "units_of",
 ]
 
 Straddle: TypeAlias = Literal["upper", "lower", "nearest"]
+Ties: TypeAlias = Literal["together", "stable"]
 Nonpositive: TypeAlias = Literal["own", "lowest"]
 Degenerate: TypeAlias = Literal["empty", "single", "equal", "first_empty"]
 Cut: TypeAlias = Decimal | int | float | str
@@ -52,7 +55,6 @@ NEGATIVE: Final = "N"
 """The class of a net value below zero: outside the base."""
 PLACES: Final = 6
 """Decimal places of a cut in percent: with these, columns compare in whole numbers that fit."""
-WIDE: Final = Context(prec=2000)
 
 
 # --- the parameters ---
@@ -60,12 +62,13 @@ WIDE: Final = Context(prec=2000)
 
 @attrs.frozen
 class Cutting:
-    """How to cut: the cuts as shares, who is above them, the labels, where those outside the base go."""
+    """How to cut: cuts as shares, who is above them, labels, the place of those outside the base, ties."""
 
     shares: tuple[Fraction, ...]
     straddle: Straddle
     labels: tuple[str, ...]
     nonpositive: Nonpositive
+    ties: Ties
 
 
 def read_cuts(values: Iterable[Cut]) -> tuple[Decimal, ...]:
@@ -98,7 +101,7 @@ def read_labels(value: Iterable[str] | None) -> tuple[str, ...] | None:
     if not all(isinstance(label, str) and label for label in labels) or len(set(labels)) < len(labels):
         raise InvalidPolicy("labels", labels, "texts that differ")
     if taken := {ZERO, NEGATIVE} & set(labels):
-        raise InvalidPolicy("labels", labels, f"none of {', '.join(sorted(taken))}: what is outside the base has it")
+        raise InvalidPolicy("labels", labels, f"free: {', '.join(sorted(taken))} is for what is outside the base")
     return labels
 
 
@@ -110,24 +113,9 @@ def ranked(values: Values) -> list[tuple[Any, Decimal]]:
     summed = sums(values)
     if None in summed:
         raise InvalidFact("key", None, "the name of a customer; call those not known 'unknown', say")
-    ordered = sorted(summed.items(), key=itemgetter(1), reverse=True)
-    return [row for _, tied in groupby(ordered, key=itemgetter(1)) for row in _by_key(list(tied))]
-
-
-def _by_key(rows: list[tuple[Any, Decimal]]) -> Sequence[tuple[Any, Decimal]]:
-    if len(rows) == 1:
-        return rows
-    kinds: dict[str, list[tuple[Any, Decimal]]] = {}
-    for row in rows:
-        kinds.setdefault(type(row[0]).__name__, []).append(row)
-    return [row for kind in sorted(kinds) for row in _of_a_kind(kinds[kind])]
-
-
-def _of_a_kind(rows: list[tuple[Any, Decimal]]) -> list[tuple[Any, Decimal]]:
-    try:
-        return sorted(rows, key=itemgetter(0))
-    except TypeError:
-        return sorted(rows, key=lambda row: repr(row[0]))
+    key, value = itemgetter(0), itemgetter(1)
+    blocks = (list(tied) for _, tied in groupby(sorted(summed.items(), key=value, reverse=True), key=value))
+    return [row for tied in blocks for row in (in_order(tied, key) if len(tied) > 1 else tied)]
 
 
 def units_of(values: Iterable[Decimal]) -> tuple[list[int], int]:
@@ -142,19 +130,22 @@ def amount(units: int, exponent: int) -> Decimal:
     return Decimal(units).scaleb(exponent, WIDE)
 
 
-def least_units(units: Sequence[int], shares: Iterable[Fraction], straddle: Straddle) -> tuple[int | None, ...]:
+def rows_above(units: Sequence[int], shares: Iterable[Fraction], straddle: Straddle, ties: Ties) -> tuple[int, ...]:
     """
-    Of each share the least of the `units` (all positive) that is above the cut; ``None``: none is.
+    Of each share how many of the `units` (positive, the greatest first) are above the cut.
 
-    Equal units are one block: above it if its start is below the share of the sum (upper), its end within it (lower),
-    or its middle (nearest). Units that are all equal are above every cut.
+    Equal units are one block, or each a block (stable). A block is above a cut if its start is below the share of the
+    sum (upper), its end within it (lower), or its middle (nearest). Units that are all equal are above every cut.
     """
-    blocks = sorted(Counter(units).items(), reverse=True)
-    if len(blocks) <= 1:
-        return tuple(blocks[0][0] if blocks else None for _ in shares)
-    ends = list(accumulate(unit * count for unit, count in blocks))
+    counts = list(accumulate(sum(1 for _ in block) for _, block in groupby(units)))
+    if len(counts) <= 1:
+        return tuple(len(units) for _ in shares)
+    if ties == "stable":
+        counts = list(range(1, len(units) + 1))
+    running = list(accumulate(units))
+    ends = [running[count - 1] for count in counts]
     starts, base = [0, *ends[:-1]], ends[-1]
-    least = []
+    found = []
     for part, whole in (share.as_integer_ratio() for share in shares):
         if straddle == "upper":
             above = bisect_left(starts, -(-part * base // whole))
@@ -163,8 +154,13 @@ def least_units(units: Sequence[int], shares: Iterable[Fraction], straddle: Stra
         else:
             middles = [start + end for start, end in zip(starts, ends, strict=True)]
             above = bisect_right(middles, 2 * part * base // whole)
-        least.append(blocks[above - 1][0] if above else None)
-    return tuple(least)
+        found.append(counts[above - 1] if above else 0)
+    return tuple(found)
+
+
+def least_units(units: Sequence[int], above: Iterable[int]) -> tuple[int | None, ...]:
+    """Of so many of the `units`, the greatest first, the least; ``None`` of none."""
+    return tuple(units[count - 1] if count else None for count in above)
 
 
 # --- what both roads say ---
@@ -175,9 +171,9 @@ class Tally:
     """
     What both roads count, in units of 10 ** `exponent`.
 
-    `least`: as `least_units` gives it; `classes`: customers and units of each class that has any; `positive`: how many
-    customers are in the base; `equal`: whether all of those have the same value; `running`: the sum of the running
-    sums over the base, the greatest value first.
+    `least`: the least units above each cut; `classes`: customers and units of each class that has any; `positive`: how
+    many customers are in the base; `equal`: whether all of those have the same value; `running`: the sum of the
+    running sums over the base, the greatest value first.
     """
 
     exponent: int
@@ -211,7 +207,7 @@ class Scale:
     The values at which classes begin.
 
     `least`: of each label but the last the least positive value that is in its class or a better one; ``None``: no
-    value is.
+    value is. Where ties are not kept together, a value may be in the class below, too.
     """
 
     labels: tuple[str, ...]

@@ -25,7 +25,8 @@ import attrs
 
 from crmcore.errors import InvalidPolicy
 from crmcore.sales import as_sale, exact_sum
-from crmcore.value.purchases import Clock, mean, natural
+from crmcore.sales.names import in_order
+from crmcore.value.purchases import Clock, mean
 
 __all__ = ["Lifetime", "LifetimePeriod", "clv_frame", "clv_summary"]
 
@@ -73,7 +74,7 @@ def clv_summary(
         if moment.at <= clock.now.at and sale.bought:
             bought[sale.customer][_period(moment.wall, days)].append(sale.amount)
     end = _period(clock.now.wall, days)
-    return tuple(_lifetime(key, bought[key], end) for key in natural(bought))
+    return tuple(_lifetime(key, bought[key], end) for key in in_order(bought))
 
 
 def _days(period: str) -> int:

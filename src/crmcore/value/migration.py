@@ -26,12 +26,13 @@ import attrs
 from crmcore.decisions.frames import OWN, narwhals
 from crmcore.decisions.frozen import FrozenMap
 from crmcore.errors import InvalidFact, InvalidPolicy
-from crmcore.sales.figures import exact_sum, share, sums
+from crmcore.sales.figures import exact_sum, nearest, share, sums
 from crmcore.sales.frames import AT, KEY, VALUE, Lines, collected, lines
+from crmcore.sales.names import in_order
 from crmcore.sales.periods import Period, Periods
 from crmcore.sales.values import read_sales
 from crmcore.value.classes import AbcPolicy, Classes
-from crmcore.value.cuts import NEGATIVE, ZERO, amount, least_units
+from crmcore.value.cuts import NEGATIVE, ZERO, amount, least_units, rows_above
 from crmcore.value.stability import ClassHistory
 
 __all__ = ["GONE", "NEW", "Cell", "Migration", "class_periods", "migration", "migration_frame", "migrations"]
@@ -61,7 +62,7 @@ class Cell:
     Those who went from one class to another.
 
     `before` and `after` are the sums of their values, nothing for who was not there; ``None`` where values are not
-    known. `keys` are sorted as text; ``None`` where they were not asked for.
+    known. `keys` are in their own order; ``None`` where they were not asked for.
     """
 
     customers: int
@@ -159,7 +160,7 @@ class Migration:
             "to": self.to,
             "labels": list(self.labels),
             "cells": self._matrix(lambda cell, _: cell.customers),
-            "shares": self._matrix(lambda _, part: None if part is None else float(part)),
+            "shares": self._matrix(lambda _, part: nearest(part)),
             **({"values": self._matrix(lambda cell, _: _amounts(cell))} if known else {}),
             **({"keys": self._matrix(lambda cell, _: list(cell.keys or ()))} if keys else {}),
             "up": self.up,
@@ -244,18 +245,11 @@ def _check(labels: Sequence[str], *sides: Mapping[Any, str]) -> None:
 
 
 def _cell(there: Sequence[Any], values: Sequence[Mapping[Any, Decimal]] | None, *, keys: bool) -> Cell:
-    cell = Cell(customers=len(there), keys=_in_order(there) if keys else None)
+    cell = Cell(customers=len(there), keys=in_order(there) if keys else None)
     if values is None:
         return cell
     before, after = (exact_sum(side[key] for key in there if key in side) for side in values)
     return attrs.evolve(cell, before=before, after=after)
-
-
-def _in_order(keys: Sequence[Any]) -> tuple[Any, ...]:
-    try:
-        return tuple(sorted(keys, key=lambda key: (type(key).__name__, key)))
-    except TypeError:  # what has no order of its own has that of its text
-        return tuple(sorted(keys, key=lambda key: (type(key).__name__, repr(key))))
 
 
 def migrations(
@@ -305,6 +299,8 @@ def migration_frame(
     twice and need not fit into memory; one row for each customer and period must. Polars, pandas, PyArrow, DuckDB.
     Raises `InvalidFrame`, `InvalidPolicy`, `MissingExtra`.
     """
+    if policy.ties != "together":
+        raise InvalidPolicy("policy.ties", policy.ties, "together, as columns count; class_periods has stable ties too")
     sold = lines(df, key=key, value=value, at=at, places=places)
     every = _periods(sold, periods)
     if len(every) <= 1:
@@ -351,7 +347,8 @@ def _coded(totals: Frame, policy: AbcPolicy) -> Frame:
     nw = narwhals()
     value = nw.col(VALUE)
     units = totals.filter(value > 0)[VALUE].to_list()
-    begins = least_units(units, policy.shares, policy.straddle)
+    units.sort(reverse=True)
+    begins = least_units(units, rows_above(units, policy.shares, policy.straddle, policy.ties))
     better = [value >= least for least in begins if least is not None]
     worse = [value <= 0, value < 0] if policy.nonpositive == "own" else []
     code = nw.lit(len(begins))

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from crmcore.calendars import to_utc
 from crmcore.errors import InvalidFact
-from crmcore.sales import exact
+from crmcore.sales.figures import rounded
 
-__all__ = ["MEAN_PLACES", "Clock", "Moment", "mean", "natural"]
+__all__ = ["MEAN_PLACES", "Clock", "Moment", "mean"]
 
 MEAN_PLACES: Final = 4
 """A mean is rounded to so many decimal places, half away from zero."""
@@ -45,14 +44,4 @@ class Clock:
 
 def mean(total: Decimal, count: int) -> Decimal:
     """``total / count`` to `MEAN_PLACES`."""
-    scaled = abs(Fraction(total)) * 10**MEAN_PLACES / count
-    return exact(f"{'-' * (total < 0)}{int(scaled + Fraction(1, 2))}E-{MEAN_PLACES}")
-
-
-def natural(keys: Iterable[Hashable]) -> tuple[Hashable, ...]:
-    """The keys in their own order; of several types, by type and as text."""
-    found: tuple[Any, ...] = tuple(keys)
-    try:
-        return tuple(sorted(found))
-    except TypeError:
-        return tuple(sorted(found, key=lambda key: (type(key).__name__, str(key))))
+    return rounded(Fraction(total) / count, MEAN_PLACES)

@@ -30,7 +30,8 @@ from crmcore.decisions.frozen import FrozenMap
 from crmcore.errors import InvalidPolicy
 from crmcore.sales import Sale, as_sale
 from crmcore.sales.figures import EXACT
-from crmcore.value.purchases import Clock, Moment, mean, natural
+from crmcore.sales.names import in_order
+from crmcore.value.purchases import Clock, Moment, mean
 from crmcore.value.scoring import Cuts, Quantiles, Scoring, cuts_of
 from crmcore.value.segments import SegmentMap, cell_name
 
@@ -314,7 +315,7 @@ def _score(policy: RfmPolicy, sales: Iterable[object], as_of: date | datetime) -
         (key, (clock.now.wall - held.last.wall).days, len(held.counted), _money(policy, totals[key], len(held.counted)))
         for key, held in bought.items()
     ]
-    return _said(policy, as_of, found, natural(totals.keys() - bought.keys()), ignored)
+    return _said(policy, as_of, found, in_order(totals.keys() - bought.keys()), ignored)
 
 
 def _counted(frequency: Frequency, sale: Sale, wall: datetime, number: int) -> Hashable:
@@ -343,7 +344,7 @@ def _said(
     for key, recency, frequency, money in found:
         r, f, m = cuts.scores(recency, frequency, money)
         scored[key] = Scored(key, r, f, m, recency, frequency, money, policy.segments.segment(r, f, m))
-    rows = tuple(scored[key] for key in natural(scored))
+    rows = tuple(scored[key] for key in in_order(scored))
     by_cell, by_segment = Counter(row.cell for row in rows), Counter(row.segment for row in rows)
     return RfmScores(
         as_of=as_of,

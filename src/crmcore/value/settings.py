@@ -19,7 +19,7 @@ from crmcore.errors import CurrencyMismatch, InvalidPolicy
 from crmcore.files.toml import Section, did_you_mean
 from crmcore.value.accounts import KeyAccountPolicy, KeyAccountsBy
 from crmcore.value.classes import AbcPolicy
-from crmcore.value.cuts import Nonpositive, Straddle
+from crmcore.value.cuts import Nonpositive, Straddle, Ties
 from crmcore.value.policy import ValuePolicy
 from crmcore.value.presets import PRESETS
 from crmcore.value.scores import Frequency, Monetary, RfmPolicy
@@ -32,7 +32,7 @@ __all__ = ["NAME", "SCHEMA", "Value", "calendars", "read", "write", "zone"]
 P = TypeVar("P")
 NAME: Final = "value"
 TIERS: Final = (Outcome.HIGH, Outcome.MID)
-ABC_KEYS: Final = ("cuts", "straddle", "nonpositive", "labels")
+ABC_KEYS: Final = ("cuts", "straddle", "ties", "nonpositive", "labels")
 TIER_KEYS: Final = ("window", "referrals")
 ROW_KEYS: Final = ("orders", "amount", "referrals", "rule")
 RFM_KEYS: Final = ("frequency", "monetary", "min_customers")
@@ -72,6 +72,7 @@ SCHEMA: Final[Mapping[str, Any]] = _table(
         "VAL-2, VAL-3, VAL-8",
         cuts={"description": "percent of the cumulated value", "oneOf": [{"enum": list(PRESETS)}, _list(NUMBER)]},
         straddle={"description": "VAL-9: where those go who cross a cut", **_one_of(Straddle)},
+        ties={"description": "VAL-7: equal values as one block, or one by one in the order of keys", **_one_of(Ties)},
         nonpositive={"description": "VAL-7: zero and negative net sales", **_one_of(Nonpositive)},
         labels={"description": "from the best class to the lowest", **_list({"type": "string"})},
     ),

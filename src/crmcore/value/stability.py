@@ -32,7 +32,7 @@ from crmcore.decisions.decision import PolicyRef
 from crmcore.decisions.digest import digest
 from crmcore.decisions.frozen import FrozenMap
 from crmcore.errors import InvalidFact, InvalidPolicy
-from crmcore.sales.figures import Number, exact
+from crmcore.sales.figures import Number, exact, nearest
 from crmcore.sales.periods import Period
 from crmcore.value.classes import AbcPolicy, Classes
 from crmcore.value.cuts import NEGATIVE, ZERO
@@ -114,7 +114,7 @@ class Settled:
             "computed": self.computed,
             "earned": self.earned,
             "below": self.below,
-            "past": None if self.past is None else float(self.past),
+            "past": nearest(self.past),
             "age": self.age,
             "override": self.override and self.override.record(),
         }
@@ -219,11 +219,13 @@ class ClassHistory:
     def of_record(cls, record: Mapping[str, Any]) -> ClassHistory:
         """What `record` made; `past` as near as a float. Raises `InvalidFact` for anything else."""
         try:
-            if record["schema"] != SCHEMA:
-                raise InvalidFact("schema", record["schema"], f"{SCHEMA}: another version of crmcore made this record")
-            return cls(tuple(map(Settlement.of_record, record["periods"])))
-        except (KeyError, TypeError, AttributeError) as error:
+            if record["schema"] == SCHEMA:
+                return cls(tuple(map(Settlement.of_record, record["periods"])))
+        except InvalidFact:
+            raise
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise InvalidFact("record", error.args[0], "what ClassHistory.record made") from error
+        raise InvalidFact("schema", record["schema"], f"{SCHEMA}: another version of crmcore made this record")
 
 
 # --- the policy ---
@@ -277,6 +279,8 @@ class StabilityPolicy:
     newcomer_floor: str | None = None
 
     def __attrs_post_init__(self) -> None:
+        if self.abc.ties != "together":
+            raise InvalidPolicy("abc.ties", self.abc.ties, "together: a band about a cut is one of values")
         if self.newcomer_floor is not None and self.newcomer_floor not in self.abc.letters:
             raise InvalidPolicy("newcomer_floor", self.newcomer_floor, f"one of {', '.join(self.abc.letters)}")
 

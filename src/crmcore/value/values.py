@@ -238,26 +238,15 @@ class TierReason(Reason):
     """
     One condition of a row: `observed` against `limit`, `margin` what is over it, below zero what is lacking.
 
-    `tier` is what the row leads to; ``None``: one tier up. Amounts are Decimal or `Money`, in `record` text. `window`
-    is the span that was counted in; ``None``: ever.
+    `tier` is what the row leads to; ``None``: one tier up. `window` is the span that was counted in; ``None``: ever.
     """
 
-    code: ReasonCode
-    observed: Any = None
-    limit: Any = None
-    margin: Any = None
     tier: Outcome | None = None
     window: Span | None = attrs.field(default=None, repr=False)
 
     def record(self, zone: tzinfo = UTC) -> dict[str, Any]:
         """The reason as JSON-able data, with its `tier`."""
-        figures = {"observed": self.observed, "limit": self.limit, "margin_seconds": self.margin}
-        shown = {name: _shown(value) for name, value in figures.items()}
-        return {**super().record(zone), **shown, "tier": self.tier.value if self.tier else None}
-
-
-def _shown(value: object) -> object:
-    return format(value, "f") if isinstance(value, Decimal) else str(value) if isinstance(value, Money) else value
+        return {**super().record(zone), "tier": self.tier.value if self.tier else None}
 
 
 def condition(
