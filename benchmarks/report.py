@@ -41,6 +41,8 @@ What stands on the other side:
   it reads the due rows and updates their outcome and next instant, or it writes every row, event and message that the
   run writes (but no counters). Of those due 45 % stay, 45 % are reminded of, 10 % go to the pool; they are put back
   after each turn. Memory is as in *day*. PostgreSQL works outside of this process: wall clock.
+- *value*: ABC classes of a million customers in lazy Polars and in SQL, ties together, the same rows in the same order.
+- *scores*: RFM scores of the same by ranks that ties share, with the segment, in lazy Polars and in SQL.
 - *import*: the two libraries that crmcore needs, in a fresh interpreter whose own start is not counted.
 
 The portfolio is made up from a seed: 70 % far from due, 10 % to be reminded of, 10 % due, 4 % closed, 2 % without an

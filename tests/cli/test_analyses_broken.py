@@ -114,7 +114,7 @@ WRONG = (
     Wrong("a cut beyond all", "migration", LINES, "--cuts 150", "--cuts:", "'150'", "below 100"),
     Wrong("cuts in words", "abc", LINES, "--cuts abc", "--cuts:", "'abc'", "s1, s4"),
     Wrong("a straddle that is none", "abc", LINES, "--straddle x", "--straddle:", "'x'", "upper, lower, nearest"),
-    Wrong("a label that is taken", "abc", LINES, "--labels A,Z,C", "--labels:", "'Z'", "none of Z"),
+    Wrong("a label that is taken", "abc", LINES, "--labels A,Z,C", "--labels:", "'Z'", "is not free: Z is for"),
     Wrong("labels too few", "abc", LINES, "--labels A,B", "--labels:", "('A', 'B')", "3 labels"),
     Wrong("weeks", "metrics", LINES, "--period week", "--period:", "'week'", "month, quarter, year"),
     Wrong("no span", "metrics", LINES, "--lost-after soon", "--lost-after:", "'soon'", "is no span"),

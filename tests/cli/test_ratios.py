@@ -108,3 +108,19 @@ def test_a_file_of_a_header_has_no_products(desk: Desk) -> None:
     found = document(desk, "ratios", NO_PERIOD.splitlines()[0] + "\n")
     assert (found["periods"][0]["rows"], found["notes"]) == ([], ["the file has no products"])
     assert "the file has no products" in page(desk, "ratios", NO_PERIOD.splitlines()[0] + "\n")
+
+
+def test_a_note_stands_once_and_the_advice_of_all_is_not_asked_for(desk: Desk) -> None:
+    """Two periods with the same gap, and a table in two parts."""
+    lines = "product,sales,cost,opening,closing,period\n" + "".join(
+        f"lamp,100,60,0,0,{period}\noil,100,60,10,10,{period}\n" for period in ("Q1", "Q2")
+    )
+    text = page(desk, "ratios", lines)
+    assert text.count("no value of") == 1
+    assert sum(line.startswith("all") for line in text.splitlines()) == 2
+    assert len(document(desk, "ratios", lines)["notes"]) == 1
+
+
+def test_names_cannot_move_the_cursor(desk: Desk) -> None:
+    """A colour in a name is shown as blanks."""
+    assert "\x1b" not in page(desk, "ratios", "product,sales,cost,opening,closing\n\x1b[31mred,1,1,1,1\n")

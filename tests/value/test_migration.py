@@ -346,6 +346,12 @@ def test_many_periods_are_no_trouble(backend: str) -> None:
     assert (len(found), found[0].gone, found[-1].new) == (29 * 12, 1, 1)
 
 
+def test_columns_keep_ties_together() -> None:
+    """The refusal names what has both rules."""
+    with pytest.raises(InvalidPolicy, match="class_periods has stable ties too"):
+        migration_frame(None, key="buyer", value="net", at="day", periods=Periods(), policy=AbcPolicy(ties="stable"))
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_lines_without_a_buyer_are_refused(backend: str) -> None:
     """And the message counts them."""

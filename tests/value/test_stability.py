@@ -509,6 +509,14 @@ def test_a_record_that_was_changed_is_refused(name: str, value: str) -> None:
         ClassHistory.of_record(record)
 
 
+def test_a_record_that_goes_back_is_refused() -> None:
+    """As a history that does is."""
+    record = settle(StabilityPolicy(), [{"u1": 1}, {"u1": 1}]).record()
+    record["periods"].reverse()
+    with pytest.raises(InvalidFact, match="history goes forward"):
+        ClassHistory.of_record(record)
+
+
 def test_a_key_that_json_would_change_is_refused() -> None:
     """A pair would come back as a list."""
     with pytest.raises(InvalidFact, match="a str or an int"):
@@ -522,3 +530,9 @@ def test_the_digest_tells_policies_apart() -> None:
     assert (same.ref.name, same.ref.version, same.digest) == ("ours", "2", StabilityPolicy().digest)
     assert StabilityPolicy().ref.name == "value.stability"
     assert len({policy.digest for policy in [same, *others, StabilityPolicy(abc=AbcPolicy(cuts="s4"))]}) == 5
+
+
+def test_a_band_is_one_of_values() -> None:
+    """With ties by key two of equal value may be on both sides of a cut, and no band tells them apart."""
+    with pytest.raises(InvalidPolicy, match=r"abc\.ties: 'stable' is not together"):
+        StabilityPolicy(abc=AbcPolicy(ties="stable"))

@@ -121,9 +121,11 @@ class RatioReport:
         """What is to be said beside the figures: which have no value, and why."""
         if not any(table.rows for table in self.tables):
             yield "ratios.empty", {}
+        found: list[Noted] = []
         for table in self.tables:
             names = [name for name in TOTAL_RATIOS if any(_asked(row, name) for row in table.rows)]
-            yield from _undefined(table.rows, "product", names)
+            found += (note for note in _undefined(table.rows, "product", names) if note not in found)
+        yield from found
         if self.skipped:
             yield "skipped", {"count": self.skipped}
 

@@ -100,7 +100,8 @@ class Page:
                 justify: Any = "left" if heads[place] in TEXTS else "right"
                 table.add_column(titles[place], overflow="fold", justify=justify, no_wrap=heads[place] not in WRAPPED)
             for row in cells:
-                table.add_row(*(Text(row[place]) for place in places))
+                if not number or any(row[place] for place in places[1:]):
+                    table.add_row(*(Text(_printable(row[place])) for place in places))
             self.screen.print(table)
         if total > self.top:
             self.say("more", count=total - self.top, total=total)
@@ -144,6 +145,11 @@ class Page:
     def kind(self, kind: str) -> str:
         """A kind of period."""
         return WORDS[self.lang][kind]
+
+
+def _printable(text: str) -> str:
+    """What would move the cursor, or colour the screen, as blanks: names come from a file."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def _count(value: int) -> str:

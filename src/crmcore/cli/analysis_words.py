@@ -62,8 +62,8 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "metrics.segment": "Segment {segment}",
         "metrics.no_segment": "Without a segment",
         "metrics.empty": "the file has no sales",
-        "metrics.unfinished": "the last sale is of {last}; {period} goes on after it: lost and churn count these days"
-        " as silence: do not compare them with those of a whole period",
+        "metrics.unfinished": "the last sale is of {last}; {period} goes on after it, and lost and churn count these"
+        " days as silence: do not compare them with those of a whole period",
         "month": "month",
         "quarter": "quarter",
         "year": "year",
@@ -179,7 +179,7 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         # metrics
         "metrics": "指标，按{kind}；{lost_after} 无购买即为流失",
         "metrics.segment": "细分 {segment}",
-        "metrics.no_segment": "未分细分",
+        "metrics.no_segment": "未归入细分",
         "metrics.empty": "文件中没有销售",
         "metrics.unfinished": "最后一笔销售为 {last}，{period} 其后的天数也按无购买计，流失率偏高，不宜与完整期间比较",
         "month": "月",

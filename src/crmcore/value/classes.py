@@ -2,7 +2,8 @@
 ABC analysis (VAL-2, VAL-3): customers, or products, by their part in the cumulated value.
 
 The class is a function of the value alone: of each cut there is a least value that is still above it. So equal values
-share a class, and neither the order of the input nor a return booked as a line of its own changes one (VAL-7).
+share a class, and neither the order of the input nor a return booked as a line of its own changes one (VAL-7). The
+file is long because policy and answer say all that is public here; how it is reckoned stands in `cuts`.
 
 >>> from crmcore.value.classes import abc
 >>> found = abc({"u1": 700, "u2": 150, "u3": 100, "u4": 50, "u5": 0, "u6": -20})

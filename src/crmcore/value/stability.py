@@ -2,6 +2,7 @@
 Classes that do not flap: each period's classes settled against those of the periods before.
 
 A period's classes are *computed* by an `AbcPolicy`; `StabilityPolicy` settles what a customer is treated as, and why.
+The file is long because history and policy are one thought: what was settled is what the next period is settled by.
 
 >>> from datetime import date
 >>> from crmcore.sales import Periods
