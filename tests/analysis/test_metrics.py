@@ -329,3 +329,10 @@ def test_a_segment_is_a_name_or_a_mapping() -> None:
     """A function is neither; what to give instead is said."""
     with pytest.raises(InvalidPolicy, match=r"^segment: .* is not the name of a fact, or a mapping"):
         metrics([], segment=lambda sale: sale.customer)  # type: ignore[arg-type]  # wrong on purpose
+
+
+def test_a_segment_called_unknown_is_not_that_of_the_unknown() -> None:
+    """Neither is lost in the record."""
+    lines = [sold("a", date(2026, 1, 5), 1), sold("b", date(2026, 1, 5), 2)]
+    found = metrics(lines, segment={"a": "unknown"}).record()["segments"]
+    assert {name: rows[0]["sales"] for name, rows in found.items()} == {"unknown": "1", "unknown?": "2"}

@@ -9,7 +9,7 @@ import pytest
 
 from crmcore.decisions import Outcome
 from crmcore.errors import InvalidFact
-from crmcore.value.treatment import CLASS_A, KEY_ACCOUNT, TREATMENT, Measure, treatment
+from crmcore.value.treatment import CLASS_A, KEY_ACCOUNT, TREATMENT, Treatment, treatment
 from crmcore.value.values import TIERS
 
 EVERY = [measure for row in (*TREATMENT.values(), CLASS_A, KEY_ACCOUNT) for measure in row]
@@ -26,7 +26,7 @@ def test_there_is_something_to_do_for_every_tier_and_for_nothing_else() -> None:
 
 @pytest.mark.rule("VAL-6")
 @pytest.mark.parametrize("measure", EVERY, ids=lambda measure: measure.code)
-def test_each_measure_says_what_where_from_and_in_both_languages(measure: Measure) -> None:
+def test_each_measure_says_what_where_from_and_in_both_languages(measure: Treatment) -> None:
     assert re.fullmatch(r"[a-z_]+", measure.code)
     assert re.fullmatch(r"S[0-4] §[0-9.]+", measure.source)
     assert measure.text().isascii()

@@ -164,8 +164,9 @@ class Metrics:
                     raise InvalidFact("start", after.start, f"{before.end}, the end before", str(after.period))
 
     def record(self) -> dict[str, Any]:
-        """For JSON; lines without a segment are under ``unknown``."""
-        named = {"unknown" if key is None else str(key): rows for key, rows in self.segments.items()}
+        """For JSON; lines without a segment are under ``unknown``, or ``unknown?`` where one is called so."""
+        nobody = "unknown?" if "unknown" in self.segments else "unknown"
+        named = {nobody if key is None else str(key): rows for key, rows in self.segments.items()}
         return {
             "period_kind": self.period_kind,
             "lost_after": self.lost_after[0] if len(self.lost_after) == 1 else list(self.lost_after),

@@ -13,7 +13,7 @@ from crmcore.value.segments import Segment, SegmentMap
 from crmcore.value.settings import Value
 from crmcore.value.signals import Candidate, Signals, candidates
 from crmcore.value.stability import ClassHistory, Override, Settled, Settlement, StabilityPolicy, Why
-from crmcore.value.treatment import CLASS_A, KEY_ACCOUNT, TREATMENT, Measure, treatment
+from crmcore.value.treatment import CLASS_A, KEY_ACCOUNT, TREATMENT, Treatment, treatment
 from crmcore.value.values import TIERS, Activity, TierFacts, TierReason, TierRow
 
 __all__ = [
@@ -41,7 +41,6 @@ __all__ = [
     "KeyAccountPolicy",
     "KeyAccounts",
     "Lifetime",
-    "Measure",
     "Migration",
     "Override",
     "Preset",
@@ -59,6 +58,7 @@ __all__ = [
     "TierFacts",
     "TierReason",
     "TierRow",
+    "Treatment",
     "Value",
     "ValuePolicy",
     "Why",
