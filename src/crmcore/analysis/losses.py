@@ -74,7 +74,7 @@ def falling(
     measure: Watched = "frequency",
     by: Number = FALLS_BY,
     periods: int = 1,
-    at: date | datetime | None = None,
+    at: date | None = None,
 ) -> Falls:
     """
     The segments whose measure has fallen by the share `by` of what it was so many `periods` before, or by more.
@@ -99,10 +99,11 @@ def falling(
     return Falls(falling=tuple(sorted(falls, key=lambda fall: fall.change)), unknown=tuple(unknown))
 
 
-def _places(metrics: Metrics, periods: int, at: date | datetime | None) -> tuple[int, int]:
+def _places(metrics: Metrics, periods: int, at: date | None) -> tuple[int, int]:
     rows = metrics.periods
-    day = at.date() if isinstance(at, datetime) else at
-    places = [place for place, row in enumerate(rows) if day is None or row.period.first <= day < row.period.end]
+    if isinstance(at, datetime):
+        raise InvalidPolicy("at", str(at), "a date: the day of an instant depends on its zone")
+    places = [place for place, row in enumerate(rows) if at is None or row.period.first <= at < row.period.end]
     if not places:
         raise InvalidPolicy("at", str(at), "a day in one of the periods")
     if periods < 1 or places[-1] < periods:
