@@ -28,6 +28,16 @@ def test_the_answer_is_constant_until_it_changes(case: Any, probe: Any) -> None:
     laws.answer_is_constant_until_next_change(*case, [probe])
 
 
+def test_a_fact_ahead_in_the_second_pass_of_a_fold_is_a_bound_too() -> None:
+    """Told by the clock of a host, it equals no instant in UTC: there the law would see a change that need not be."""
+    ahead = datetime(2023, 10, 29, 2, 10, fold=1, tzinfo=ZoneInfo("Europe/Berlin"))
+    facts = {"status": "open", "owner": "u", "assigned_at": ahead, "last_contact_at": UNKNOWN, "frozen_until": None}
+    policy = ReclaimPolicy(idle="1min", zone="Europe/Berlin")
+    now = datetime(2023, 10, 29, 1, tzinfo=UTC)
+    assert policy.decide(facts, now=now).next_change_at == datetime(2023, 10, 29, 1, 10, tzinfo=UTC)
+    laws.answer_is_constant_until_next_change(policy, facts, now)
+
+
 @many
 @given(CASES)
 def test_at_is_decide(case: Any) -> None:

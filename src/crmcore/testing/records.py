@@ -8,7 +8,7 @@ from operator import attrgetter
 from types import SimpleNamespace
 from typing import Any, Final
 
-from crmcore.calendars import BoundSpan, Span
+from crmcore.calendars import BoundSpan, Span, to_utc
 from crmcore.decisions import UNKNOWN, Decision, Outcome
 
 __all__ = [
@@ -114,8 +114,12 @@ def ignored(policy: Any, facts: object, now: datetime) -> dict[str, datetime]:
 
 
 def bounds(policy: Any, facts: object, now: datetime) -> set[datetime]:
-    """The instants at which the answer is looked at anew, whether it changes or not (DESIGN 2.2)."""
-    return {*{**ahead(policy, facts, now), **ignored(policy, facts, now)}.values()}
+    """
+    The instants at which the answer is looked at anew, whether it changes or not (DESIGN 2.2).
+
+    In UTC: a local time that there was twice equals no instant of another zone (PEP 495).
+    """
+    return {to_utc(at) for at in {**ahead(policy, facts, now), **ignored(policy, facts, now)}.values()}
 
 
 def judged(policy: Any, facts: object) -> bool:
